@@ -1,0 +1,93 @@
+"""The fixtures that the tests share: one embedded server for the whole run, a fresh database for each test."""
+
+import importlib
+import importlib.util
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from knowledge import postgres
+from knowledge.database import Base, conninfo, create_engine, session_factory
+
+_TEMPLATE = "template_aspa"
+_numbers = itertools.count(1)
+
+
+def _execute(server: postgres.Server, statement: str, name: str) -> None:
+    with psycopg.connect(conninfo(server.url), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def _url(server: postgres.Server, name: str) -> str:
+    return make_url(server.url).set(database=name).render_as_string(hide_password=False)
+
+
+def _make_tables(url: str) -> None:
+    """By the migrations, as in real life."""
+    if importlib.util.find_spec("assistant.database_schema"):
+        importlib.import_module("assistant.database_schema").migrate(url)
+        return
+    for name in ("knowledge.tables", "assistant.tables"):  # until there are migrations
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of the server that all tests share."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(data_dir: Path) -> Iterator[postgres.Server]:
+    """The server that all tests share. It may forget on a power cut, the real one may not."""
+    with postgres.attach(data_dir) as server:
+        with psycopg.connect(conninfo(server.url), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: postgres.Server) -> str:
+    """The name of a database that has all tables and no rows."""
+    _execute(postgres_server, "CREATE DATABASE {}", _TEMPLATE)
+    _make_tables(_url(postgres_server, _TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: postgres.Server, template_database: str) -> Iterator[str]:
+    """A database of the test's own, with all tables and no rows."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(conninfo(postgres_server.url), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
+        )
+    yield _url(postgres_server, name)
+    _execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine for the test's database."""
+    engine = create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session in the test's database. What the test does not commit is rolled back."""
+    with session_factory(engine)() as session:
+        yield session
