@@ -28,6 +28,10 @@ _LONGEST_PAUSE = 5.0  # seconds between attempts to listen again
 _STOP_SECONDS = 0.5  # how soon a listener sees that it is to stop
 
 
+class DatabaseUnavailable(Exception):  # noqa: N818 (a state, as callers say it)
+    """The database cannot be started or reached. The message is one sentence that says what to do."""
+
+
 class Base(DeclarativeBase):
     """The base of every table. Constraints get predictable names, so that migrations can speak of them."""
 

@@ -36,11 +36,11 @@ from typing import Self
 import psycopg
 from sqlalchemy import URL
 
+from knowledge.database import DatabaseUnavailable
 from knowledge.postgres_programs import (
     ENVIRONMENT,
     MAJOR_VERSION,
     Account,
-    DatabaseUnavailable,
     choose_account,
     find_programs,
 )

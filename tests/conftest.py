@@ -1,7 +1,5 @@
 """The fixtures that the tests share: one embedded server for the whole run, a fresh database for each test."""
 
-import importlib
-import importlib.util
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,9 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from assistant.database_schema import migrate
 from knowledge import postgres
-from knowledge.database import Base, conninfo, create_engine, session_factory
+from knowledge.database import conninfo, create_engine, session_factory
 
 _TEMPLATE = "template_aspa"
 _numbers = itertools.count(1)
@@ -31,14 +30,8 @@ def _url(server: postgres.Server, name: str) -> str:
 
 def _make_tables(url: str) -> None:
     """By the migrations, as in real life."""
-    if importlib.util.find_spec("assistant.database_schema"):
-        importlib.import_module("assistant.database_schema").migrate(url)
-        return
-    for name in ("knowledge.tables", "assistant.tables"):  # until there are migrations
-        if importlib.util.find_spec(name):
-            importlib.import_module(name)
     engine = create_engine(url)
-    Base.metadata.create_all(engine)
+    migrate(engine)
     engine.dispose()
 
 
