@@ -19,7 +19,7 @@ check: .venv/developing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m api.web.translations
-	$(BIN)/python -m tests.docs
+	$(BIN)/pytest tests/test_docs.py
 
 bench: .venv/developing
 	$(BIN)/python -m benchmarks
