@@ -1,6 +1,7 @@
 """Brings a database to the schema that this version needs.
 
-It knows how to run the revisions in `assistant/migrations`, not what is in them.
+It knows how to run the revisions in `assistant/migrations`, not what is in them. There is no way down: to go back to
+an older version, restore a backup.
 """
 
 from pathlib import Path

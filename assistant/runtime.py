@@ -20,8 +20,8 @@ from assistant import database_schema
 from assistant.errors import Unavailable
 from assistant.persona import Persona, load_persona
 from assistant.settings import Settings
-from knowledge.database import create_engine
-from knowledge.postgres import EmbeddedServer, attach
+from knowledge.database import create_engine, session_factory
+from knowledge.postgres import Server, attach
 from knowledge.search import KnowledgeBase
 from models import LanguageIdentifier, LanguageModel
 from models.catalog import load_language_model
@@ -64,7 +64,7 @@ class Runtime:
     database_url: str = field(repr=False)
     engine: Engine
     sessions: sessionmaker[Session]
-    server: EmbeddedServer | None
+    server: Server | None
     knowledge_base: Once[KnowledgeBase]
     language_model: Once[LanguageModel]
     persona: Once[Persona]
@@ -94,7 +94,7 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
             settings=settings,
             database_url=url,
             engine=engine,
-            sessions=sessionmaker(engine, expire_on_commit=False),
+            sessions=session_factory(engine),
             server=server,
             knowledge_base=knowledge_base,
             language_model=Once(partial(load_language_model, settings.language_model)),

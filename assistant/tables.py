@@ -75,7 +75,7 @@ class ApiToken(Base):
     id: Mapped[Id]
     name: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)
-    scopes: Mapped[JsonList]
+    scopes: Mapped[list[str]]
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agent.id"))
     created_at: Mapped[Created]
     last_used_at: Mapped[Moment | None]
@@ -218,7 +218,7 @@ class Draft(Base):
     language: Mapped[str | None]
     text: Mapped[str | None]
     sentences: Mapped[JsonList]
-    unsupported_facts: Mapped[JsonList]
+    unsupported_facts: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
     confidence: Mapped[float | None]
     model: Mapped[str | None]
     snapshot: Mapped[str | None]

@@ -10,8 +10,3 @@ down_revision: str | None = None
 def upgrade() -> None:
     """Run procrastinate's schema past SQLAlchemy, because it is full of `%` that are no parameters."""
     op.get_bind().connection.cursor().execute(SchemaManager.get_schema())
-
-
-def downgrade() -> None:
-    """Refuse: jobs in the queue would be lost."""
-    raise NotImplementedError("The job queue cannot be taken away: restore a backup instead.")
