@@ -1,0 +1,246 @@
+"""The search index follows the entries: only what changed is cut, embedded and indexed again.
+
+SQL says what should be in the index, the newest snapshot says what is; `update_index` makes the difference into the
+next snapshot and tells every process. Knows no question and no score.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from knowledge import snapshots
+from knowledge.database import notify
+from knowledge.entries import Kind
+from knowledge.keywords import Document
+from knowledge.passages import Passage, passages
+from knowledge.redaction import names_in, redact
+from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
+from knowledge.tables import Entry
+from knowledge.vectors import VectorIndex
+from models import Embedder, Language, Vectors
+from models.language import WordLanguageIdentifier
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "aspa_knowledge"
+_LOCK = 0x61737061_00000002
+_BATCH = 500
+_LANGUAGES = WordLanguageIdentifier()
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What an update did: passages now in the index, wordings embedded and taken over, passages removed."""
+
+    snapshot: str
+    passages: int
+    embedded: int
+    reused: int
+    removed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """An entry cut into passages, before they have ids."""
+
+    entry_id: int
+    kind: Kind
+    language: Language | None
+    content_hash: str
+    names: frozenset[str]
+    passages: tuple[Passage, ...]
+
+
+def update_index(
+    engine: Engine,
+    directory: Path,
+    embedder: Embedder,
+    *,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Bring the index in `directory` up to what SQL says and tell every process on the channel `aspa_knowledge`.
+
+    One at a time over all processes: a second call waits, then finds nothing to do. `rebuild` takes nothing over, as
+    does another embedder or a damaged snapshot. `progress` is called with (wordings embedded, wordings to embed).
+    Whatever fails (database, disk, model), the old snapshot goes on serving; the error is raised.
+    """
+    started = time.monotonic()
+    directory.mkdir(parents=True, exist_ok=True)
+    with _alone(engine):
+        previous = None if rebuild else _previous(directory, embedder)
+        with Session(engine) as session:
+            wanted = _wanted(session)
+            derived = _derive(session, wanted, previous)
+        if previous is not None and not derived and wanted.keys() == previous.entries.keys():
+            snapshot, embedded = previous, 0
+        else:
+            snapshot, embedded = _write(directory, embedder, previous, wanted.keys(), derived, progress)
+            with Session(engine) as session, session.begin():
+                notify(session, CHANNEL, snapshot.name)
+            snapshots.tidy(directory)
+    return IndexReport(
+        snapshot=snapshot.name,
+        passages=len(snapshot.passage),
+        embedded=embedded,
+        reused=len(snapshot.vectors) - embedded,
+        removed=len(previous.passage.keys() - snapshot.passage.keys()) if previous else 0,
+        seconds=time.monotonic() - started,
+    )
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Hold the lock of the index, waiting for it as long as another process makes a snapshot."""
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        connection.exec_driver_sql("SET statement_timeout = 0")  # another rebuild may take many minutes
+        connection.execute(select(func.pg_advisory_lock(_LOCK)))
+        yield
+    finally:
+        connection.detach()  # so that closing it gives the lock back, and the pool never sees the changed setting
+        connection.close()
+
+
+def _previous(directory: Path, embedder: Embedder) -> Snapshot | None:
+    """Return the snapshot to go on from: none where it is damaged or its vectors are of another embedder."""
+    name = snapshots.current_name(directory)
+    if name is None:
+        return None
+    try:
+        previous = snapshots.load(directory, name)
+    except snapshots.BrokenSnapshot as error:
+        log.warning("%s It is made anew.", error)
+        return None
+    return previous if previous.embedder == embedder.name else None
+
+
+def _wanted(session: Session) -> dict[int, tuple[str, str]]:
+    """Return kind and content hash of every entry that should be found, by id."""
+    live = select(Entry.id, Entry.kind, Entry.content_hash).where(Entry.retired_at.is_(None)).order_by(Entry.id)
+    return {number: (kind, content_hash) for number, kind, content_hash in session.execute(live)}
+
+
+def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: Snapshot | None) -> list[_Derived]:
+    """Cut the entries that the previous snapshot does not hold as they are now.
+
+    A past reply is also cut anew where the capitalised words that the FAQ knows changed and it has such a word: what
+    counts as somebody's name in it may be another.
+    """
+    before = previous.entries if previous else {}
+    stale = [
+        number for number, (_, hash_) in wanted.items() if number not in before or before[number].content_hash != hash_
+    ]
+    derived = [_cut(entry, frozenset()) for entry in _read(session, stale, "faq")]
+    fresh = {entry.entry_id for entry in derived}
+    known_before = _names(e for e in before.values() if e.kind == "faq")
+    unchanged = (e for number, e in before.items() if e.kind == "faq" and number in wanted and number not in fresh)
+    known = _names(unchanged) | _names(derived)
+    moved = known ^ known_before
+    stale += [number for number, e in before.items() if e.kind == "past_reply" and e.names & moved and number in wanted]
+    return derived + [_cut(entry, known) for entry in _read(session, sorted(set(stale)), "past_reply")]
+
+
+def _names(entries: Iterable[IndexedEntry | _Derived]) -> frozenset[str]:
+    return frozenset().union(*(entry.names for entry in entries))
+
+
+def _read(session: Session, ids: Sequence[int], kind: Kind) -> Iterator[Entry]:
+    for start in range(0, len(ids), _BATCH):
+        batch = select(Entry).where(Entry.id.in_(ids[start : start + _BATCH]), Entry.kind == kind).order_by(Entry.id)
+        yield from session.scalars(batch)
+
+
+def _cut(entry: Entry, known: frozenset[str]) -> _Derived:
+    """Return the entry's passages; of a past reply only what holds nobody's personal data."""
+    if entry.kind == "faq":
+        question, answer, alternatives = entry.question, entry.answer, entry.alternatives
+    else:
+        question, answer, alternatives = redact(entry.question, known), redact(entry.answer, known), []
+    texts = "\n".join((entry.question, entry.answer, *entry.alternatives))
+    return _Derived(
+        entry_id=entry.id,
+        kind=cast("Kind", entry.kind),
+        language=cast("Language | None", entry.language) or _LANGUAGES.identify(texts[:2000]),
+        content_hash=entry.content_hash,
+        names=names_in(texts),
+        passages=tuple(passages(question, answer, alternatives)),
+    )
+
+
+def _write(
+    directory: Path,
+    embedder: Embedder,
+    previous: Snapshot | None,
+    wanted: Set[int],
+    derived: Sequence[_Derived],
+    progress: Progress | None,
+) -> tuple[Snapshot, int]:
+    """Make, point at and return the next snapshot, and how many wordings had to be embedded."""
+    name, keywords = snapshots.start(directory, previous)
+    fresh = {entry.entry_id for entry in derived}
+    kept = [e for n, e in previous.entries.items() if n in wanted and n not in fresh] if previous else []
+    cache = _vector_ids(previous.entries.values()) if previous else {}
+    next_id = previous.next_id if previous else 1
+    made: list[IndexedEntry] = []
+    new: dict[str, int] = {}
+    for entry in derived:
+        parts = []
+        for passage in entry.passages:
+            for wording in passage.wordings:
+                if wording not in cache:
+                    cache[wording] = new[wording] = next_id
+                    next_id += 1
+            parts.append(IndexedPassage(next_id, passage, tuple(cache[w] for w in passage.wordings)))
+            next_id += 1
+        made.append(IndexedEntry(**vars(entry) | {"passages": tuple(parts)}))
+    entries = sorted([*kept, *made], key=lambda entry: entry.entry_id)
+    vectors = previous.vectors if previous else VectorIndex(embedder.dimension)
+    used = {vector for entry in entries for part in entry.passages for vector in part.vectors}
+    vectors.remove([n for n in _vector_ids(previous.entries.values()).values() if n not in used] if previous else [])
+    vectors.add(list(new.values()), _embed(embedder, list(new), progress))
+    left = {part.id for entry in kept for part in entry.passages}
+    keywords.update(
+        add=(
+            Document(part.id, part.passage.titles, part.passage.text, entry.language)
+            for entry in made
+            for part in entry.passages
+        ),
+        remove=[number for number in previous.passage if number not in left] if previous else [],
+    )
+    snapshot = snapshots.assemble(name, embedder.name, entries, vectors, keywords, next_id)
+    snapshots.finish(directory, snapshot)
+    return snapshot, len(new)
+
+
+def _vector_ids(entries: Iterable[IndexedEntry]) -> dict[str, int]:
+    """Return the id of every wording's vector: equal wordings share one."""
+    return {
+        wording: vector
+        for entry in entries
+        for part in entry.passages
+        for wording, vector in zip(part.passage.wordings, part.vectors, strict=True)
+    }
+
+
+def _embed(embedder: Embedder, wordings: Sequence[str], progress: Progress | None) -> Vectors:
+    """Embed in batches of similar length, so that progress is seen and memory is bounded."""
+    vectors = np.empty((len(wordings), embedder.dimension), np.float32)
+    order = sorted(range(len(wordings)), key=lambda number: len(wordings[number]))
+    for start in range(0, len(order), _BATCH):
+        batch = order[start : start + _BATCH]
+        vectors[batch] = embedder.embed([wordings[number] for number in batch])
+        if progress is not None:
+            progress(start + len(batch), len(wordings))
+    return vectors

@@ -1,0 +1,216 @@
+"""An index snapshot on disk: a folder that is never changed once its manifest is there, and the pointer to the newest.
+
+    <directory>/current             the name of the newest snapshot
+    <directory>/<name>/             manifest.json (written last), entries.jsonl, vectors.faiss, keywords/
+
+Never the only copy of anything: SQL can make it again. Knows files; how a snapshot comes about is in `indexing`.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from knowledge.database import utcnow
+from knowledge.entries import Kind
+from knowledge.keywords import KeywordIndex
+from knowledge.passages import Passage
+from knowledge.vectors import VectorIndex
+from models import Language
+
+FORMAT = 1
+KEPT = 2
+_POINTER = "current"
+_MANIFEST = "manifest.json"
+_ENTRIES = "entries.jsonl"
+_VECTORS = "vectors.faiss"
+_KEYWORDS = "keywords"
+
+
+class BrokenSnapshot(Exception):
+    """A snapshot is missing, incomplete or damaged. It has to be made anew: nothing is lost."""
+
+
+@dataclass(frozen=True)
+class IndexedPassage:
+    """A passage and the ids under which its vectors stand, in the order of its wordings."""
+
+    id: int
+    passage: Passage
+    vectors: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class IndexedEntry:
+    """An entry as the index knows it. `names` are the capitalised words in it, by which redaction knows names apart."""
+
+    entry_id: int
+    kind: Kind
+    language: Language | None
+    content_hash: str
+    names: frozenset[str]
+    passages: tuple[IndexedPassage, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A loaded snapshot. `next_id` is higher than every id of a passage or vector that was ever in it."""
+
+    name: str
+    embedder: str
+    entries: Mapping[int, IndexedEntry]
+    vectors: VectorIndex
+    keywords: KeywordIndex | None
+    next_id: int = 1
+    entry_of: Mapping[int, IndexedEntry] = field(default_factory=dict)
+    """Passage id → its entry."""
+    passage: Mapping[int, IndexedPassage] = field(default_factory=dict)
+    """Passage id → the passage."""
+    passages_of: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Vector id → the passages that it stands for."""
+
+
+EMPTY = Snapshot("", "", {}, VectorIndex(1), None)
+
+
+def current_name(directory: Path) -> str | None:
+    """Return the name of the newest complete snapshot, or None where there is none yet."""
+    try:
+        name = (directory / _POINTER).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return name if name and name == Path(name).name else None
+
+
+def load(directory: Path, name: str) -> Snapshot:
+    """Read a snapshot and check it against its manifest. Raises BrokenSnapshot."""
+    folder = directory / name
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise BrokenSnapshot(f"The index {name} has format {manifest['format']}, this program reads {FORMAT}.")
+        if _files(folder) != manifest["files"]:
+            raise BrokenSnapshot(f"The index {name} does not match its manifest.")
+        with (folder / _ENTRIES).open(encoding="utf-8") as lines:
+            entries = [_entry(json.loads(line)) for line in lines]
+        vectors = VectorIndex.load(folder / _VECTORS)
+        keywords = KeywordIndex.open(folder / _KEYWORDS)
+        return assemble(name, manifest["embedder"], entries, vectors, keywords, manifest["next_id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenSnapshot(f"The index {name} cannot be read ({error}).") from error
+
+
+def assemble(
+    name: str,
+    embedder: str,
+    entries: Iterable[IndexedEntry],
+    vectors: VectorIndex,
+    keywords: KeywordIndex,
+    next_id: int,
+) -> Snapshot:
+    """Put a snapshot together and look up tables for it."""
+    by_id = {entry.entry_id: entry for entry in entries}
+    entry_of: dict[int, IndexedEntry] = {}
+    passage: dict[int, IndexedPassage] = {}
+    passages_of: dict[int, tuple[int, ...]] = {}
+    for entry in by_id.values():
+        for part in entry.passages:
+            entry_of[part.id], passage[part.id] = entry, part
+            for vector in part.vectors:
+                passages_of[vector] = (*passages_of.get(vector, ()), part.id)
+    return Snapshot(name, embedder, by_id, vectors, keywords, next_id, entry_of, passage, passages_of)
+
+
+def start(directory: Path, previous: Snapshot | None) -> tuple[str, KeywordIndex]:
+    """Make the folder of a new snapshot; its word index starts as a copy of the previous one's.
+
+    The copy is made of hard links: tantivy replaces and removes its files, it never writes into one.
+    """
+    name = f"{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    folder = directory / name
+    folder.mkdir(parents=True)
+    if previous is None:
+        return name, KeywordIndex.create(folder / _KEYWORDS)
+    source = directory / previous.name / _KEYWORDS
+    shutil.copytree(source, folder / _KEYWORDS, copy_function=_link, ignore=shutil.ignore_patterns("*.lock"))
+    return name, KeywordIndex.open(folder / _KEYWORDS)
+
+
+def finish(directory: Path, snapshot: Snapshot) -> None:
+    """Write what is left of a started snapshot, its manifest last, and point at it. Raises OSError."""
+    folder = directory / snapshot.name
+    with (folder / _ENTRIES).open("w", encoding="utf-8") as lines:
+        for entry in snapshot.entries.values():
+            lines.write(json.dumps(_document(entry), ensure_ascii=False) + "\n")
+    snapshot.vectors.save(folder / _VECTORS)
+    manifest = {
+        "format": FORMAT,
+        "created_at": utcnow().isoformat(),
+        "embedder": snapshot.embedder,
+        "entries": len(snapshot.entries),
+        "passages": len(snapshot.passage),
+        "vectors": len(snapshot.vectors),
+        "next_id": snapshot.next_id,
+        "files": _files(folder),
+    }
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    pointer = directory / f".{_POINTER}-{snapshot.name}"
+    pointer.write_text(snapshot.name + "\n", encoding="utf-8")
+    pointer.replace(directory / _POINTER)
+
+
+def tidy(directory: Path) -> None:
+    """Remove what is not the newest snapshot or the one before it: old ones, and what a killed update left behind.
+
+    Only while nobody else makes a snapshot. A process that still has an old one open keeps its files until it closes.
+    """
+    current = current_name(directory)
+    folders = [path for path in directory.iterdir() if path.is_dir()]
+    complete = sorted(path for path in folders if (path / _MANIFEST).exists() and path.name != current)
+    kept = {current, *(path.name for path in complete[-(KEPT - 1) :])}
+    for path in folders:
+        if path.name not in kept:
+            shutil.rmtree(path)
+    for path in directory.glob(f".{_POINTER}-*"):
+        path.unlink()
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _files(folder: Path) -> dict[str, list[Any]]:
+    """Size and checksum of every file but the manifest and tantivy's locks."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != _MANIFEST and path.suffix != ".lock":
+            data = path.read_bytes()
+            found[path.relative_to(folder).as_posix()] = [len(data), blake2b(data, digest_size=16).hexdigest()]
+    return found
+
+
+def _document(entry: IndexedEntry) -> dict[str, Any]:
+    return {
+        "entry": entry.entry_id,
+        "kind": entry.kind,
+        "language": entry.language,
+        "hash": entry.content_hash,
+        "names": sorted(entry.names),
+        "passages": [[p.id, p.passage.titles, p.passage.text, p.vectors] for p in entry.passages],
+    }
+
+
+def _entry(row: dict[str, Any]) -> IndexedEntry:
+    passages = tuple(
+        IndexedPassage(number, Passage(tuple(titles), text), tuple(vectors))
+        for number, titles, text, vectors in row["passages"]
+    )
+    return IndexedEntry(row["entry"], row["kind"], row["language"], row["hash"], frozenset(row["names"]), passages)

