@@ -7,7 +7,7 @@ Knows nothing of tables; `database.py` connects to what this module's `Server.ur
         data/           PostgreSQL's own files and its socket, open to the server's user alone (mode 0700)
         start.lock      held while a process starts or stops the server
         users.lock      held, shared, by every process that uses the server; who gets it exclusively was the last
-        server.lock     inherited and so held by the server's own processes: free means that none of them is left
+        server.lock     inherited and so held by PostgreSQL's own processes: free means that none of them is left
         server.log      what the server says before its own log (data/log/) is open
 
 All three are flock(2) locks. The kernel drops them however a process ends, so nothing is ever concluded from a
@@ -229,16 +229,16 @@ class Server:
     def _start(self) -> None:
         """Spawn the server, detached from us. Needs start.lock and that no process of the server is left."""
         programs = find_programs(self._account)
-        if not self._data.exists():
-            postgres_data.initialise(self._home, self._account, programs)
-        postgres_data.check(self._data, self._account)
         lock = postgres_data.open_file(self._home, "server.lock")
         output = postgres_data.open_file(self._home, "server.log")
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self._data.exists():
+                postgres_data.initialise(self._home, self._account, programs, lock)
+            postgres_data.check(self._data, self._account)
             postgres_data.clear_leftovers(self._data)
             postgres_data.write_access_rules(self._home, self._account)
             os.ftruncate(output, 0)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Through a shell that ends at once, so that the server is nobody's child and leaves no zombie with us.
             subprocess.run(
                 ["/bin/sh", "-c", '"$@" &', "sh", programs / "postgres", *postgres_data.arguments()],

@@ -90,15 +90,19 @@ def open_file(home: Path, name: str) -> int:
     return file
 
 
-def initialise(home: Path, account: Account, programs: Path) -> None:
+def initialise(home: Path, account: Account, programs: Path, lock: int) -> None:
     """Make new data: all of it or none, however this ends.
+
+    Args:
+        lock: the descriptor of a held lock, which `initdb` inherits: should we be killed, the next process waits for
+            it to end before it clears up.
 
     Raises:
         DatabaseUnavailable: with the reason.
     """
     try:
         for leftover in home.glob("data.new-*"):
-            shutil.rmtree(leftover, ignore_errors=True)  # an initdb whose starter was killed may still write there
+            shutil.rmtree(leftover)
         scratch = Path(tempfile.mkdtemp(prefix="data.new-", dir=home))
         os.chown(scratch, account.uid, account.gid)
         made = subprocess.run(
@@ -113,6 +117,7 @@ def initialise(home: Path, account: Account, programs: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=(lock,),
             start_new_session=True,
             **account.run_as,
         )

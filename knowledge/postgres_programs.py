@@ -141,9 +141,10 @@ def _copy(site_packages: Path) -> Path:
             _copy_readable(site_packages / _LIBRARIES, Path(scratch, "new", _LIBRARIES))
             for folder, _, _ in os.walk(scratch):
                 Path(folder).chmod(0o755)
-            if not target.is_dir():
-                Path(scratch, "new").rename(target)
+            Path(scratch, "new").rename(target)
     except OSError as error:
+        if target.is_dir():  # somebody else was faster
+            return target
         raise DatabaseUnavailable(
             f"PostgreSQL's programs cannot be copied to {_CACHE} for an unprivileged user ({error.strerror}): install "
             "the program where every user can read it, or set ASPA_DATABASE_URL to a PostgreSQL server."
@@ -156,4 +157,4 @@ def _copy_readable(source: Path, target: Path) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-        copy.chmod(0o755 if os.access(file, os.X_OK) and file.stat().st_mode & 0o100 else 0o644)
+        copy.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
