@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ from assistant.settings import Settings
 from knowledge.database import create_engine, session_factory
 from knowledge.postgres import Server, attach
 from knowledge.search import KnowledgeBase
-from models import LanguageIdentifier, LanguageModel
+from models import Embedder, LanguageIdentifier, LanguageModel
 from models.catalog import load_language_model
 from models.embedder import load_embedder
 from models.language import WordLanguageIdentifier
@@ -65,10 +66,16 @@ class Runtime:
     engine: Engine
     sessions: sessionmaker[Session]
     server: Server | None
+    embedder: Once[Embedder]
     knowledge_base: Once[KnowledgeBase]
     language_model: Once[LanguageModel]
     persona: Once[Persona]
     identifier: Once[LanguageIdentifier]
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the search index's snapshots are."""
+        return self.settings.data_dir / "index"
 
 
 @contextmanager
@@ -88,23 +95,25 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
         engine = create_engine(url)
         stack.callback(engine.dispose)
         database_schema.migrate(engine)
-        knowledge_base = Once(partial(_open_knowledge_base, settings, engine))
-        stack.callback(lambda: knowledge_base.made and knowledge_base.made.close())
-        yield Runtime(
+        embedder = Once(partial(load_embedder, settings.embedding_model))
+        knowledge_base = Once(lambda: KnowledgeBase(engine, runtime.index_dir, embedder()))
+        runtime = Runtime(
             settings=settings,
             database_url=url,
             engine=engine,
             sessions=session_factory(engine),
             server=server,
+            embedder=embedder,
             knowledge_base=knowledge_base,
             language_model=Once(partial(load_language_model, settings.language_model)),
-            persona=Once(partial(load_persona, settings.persona)),
+            persona=Once(partial(load_persona, settings.persona, disclose=settings.disclosure)),
             identifier=Once(WordLanguageIdentifier),
         )
-
-
-def _open_knowledge_base(settings: Settings, engine: Engine) -> KnowledgeBase:
-    return KnowledgeBase(engine, settings.data_dir / "index", load_embedder(settings.embedding_model))
+        try:
+            yield runtime
+        finally:
+            if knowledge_base.made is not None:
+                knowledge_base.made.close()
 
 
 def _sqlalchemy_url(url: str) -> str:

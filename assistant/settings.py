@@ -47,7 +47,6 @@ class Settings(BaseSettings):
     retry_longest_seconds: float = Field(3600.0, gt=0)
     retry_give_up_hours: float = Field(24.0, gt=0)
     """How long a delivery is tried before it is shown as failed."""
-    delivery_timeout_seconds: float = Field(15.0, gt=0)
 
     suggest_timeout_seconds: float = Field(60.0, gt=0)
     session_hours: float = Field(12.0, gt=0)

@@ -19,7 +19,9 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
-    text,
+)
+from sqlalchemy import (
+    text as sql,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -32,6 +34,7 @@ VISIBILITIES = ("private", "public")
 DIRECTIONS = ("incoming", "outgoing", "note")
 DRAFT_STATUSES = ("queued", "ready", "abstained", "superseded", "approved", "rejected", "failed")
 UNDECIDED = ("queued", "ready", "abstained", "failed")
+"""The statuses in which a draft waits for an agent's decision: at most one per conversation."""
 ORIGINS = ("model", "extract", "template")
 DELIVERY_STATES = ("queued", "sending", "delivered", "failed")
 OUTCOMES = ("delivered", "transient", "permanent", "interrupted")
@@ -41,11 +44,13 @@ def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+IS_UNDECIDED = sql(_one_of("status", UNDECIDED))
+
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-Created = Annotated[datetime, mapped_column(DateTime(timezone=True), default=utcnow, server_default=text("now()"))]
+Created = Annotated[datetime, mapped_column(DateTime(timezone=True), default=utcnow, server_default=sql("now()"))]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
-JsonList = Annotated[list[Any], mapped_column(JSONB, default=list, server_default=text("'[]'"))]
+JsonList = Annotated[list[Any], mapped_column(JSONB, default=list, server_default=sql("'[]'"))]
 
 
 class Agent(Base):
@@ -54,7 +59,7 @@ class Agent(Base):
     __tablename__ = "agent"
     __table_args__ = (
         CheckConstraint(_one_of("role", AGENT_ROLES), name="role"),
-        Index("uq_agent_email", text("lower(email)"), unique=True),
+        Index("uq_agent_email", sql("lower(email)"), unique=True),
     )
 
     id: Mapped[Id]
@@ -202,7 +207,7 @@ class Draft(Base):
             "uq_draft_undecided",
             "conversation_id",
             unique=True,
-            postgresql_where=text(_one_of("status", UNDECIDED)),
+            postgresql_where=IS_UNDECIDED,
         ),
         Index("ix_draft_conversation", "conversation_id", "id"),
     )
@@ -218,12 +223,12 @@ class Draft(Base):
     language: Mapped[str | None]
     text: Mapped[str | None]
     sentences: Mapped[JsonList]
-    unsupported_facts: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
+    unsupported_facts: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'{}'"))
     confidence: Mapped[float | None]
     model: Mapped[str | None]
     snapshot: Mapped[str | None]
     prompt_version: Mapped[str | None]
-    timings_ms: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    timings_ms: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=sql("'{}'"))
     failure: Mapped[str | None]
     """Why there is no text, in one sentence for the agent."""
     created_at: Mapped[Created]
@@ -272,7 +277,7 @@ class Delivery(Base):
         CheckConstraint(_one_of("state", DELIVERY_STATES), name="state"),
         CheckConstraint("(state = 'delivered') = (delivered_at IS NOT NULL)", name="delivered"),
         CheckConstraint("state <> 'failed' OR failure IS NOT NULL", name="failure"),
-        Index("ix_delivery_due", "next_attempt_at", postgresql_where=text("state IN ('queued', 'sending')")),
+        Index("ix_delivery_due", "next_attempt_at", postgresql_where=sql("state IN ('queued', 'sending')")),
     )
 
     id: Mapped[Id]
@@ -280,6 +285,8 @@ class Delivery(Base):
     idempotency_key: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
     state: Mapped[str] = mapped_column(default="queued", server_default="queued")
     next_attempt_at: Mapped[Created]
+    tried_since: Mapped[Created]
+    """When the attempts began that are given up after a day; an agent who tries a failed one again sets it anew."""
     failure: Mapped[str | None]
     """Why the last attempt failed, in one sentence."""
     created_at: Mapped[Created]
@@ -339,7 +346,7 @@ class AuditRecord(Base):
     subject: Mapped[str]
     """The table's name."""
     subject_id: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=sql("'{}'"))
 
 
 class IdempotentAnswer(Base):

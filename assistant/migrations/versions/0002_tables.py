@@ -1,4 +1,5 @@
 """Every table of our own."""
+# ruff: noqa: E501  (the conditions stand as the tables have them)
 
 import sqlalchemy as sa
 from alembic import op
@@ -208,6 +209,7 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Uuid(), nullable=False),
         sa.Column("state", sa.Text(), server_default="queued", nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("tried_since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),

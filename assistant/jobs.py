@@ -1,0 +1,232 @@
+"""The durable jobs and the worker that does them.
+
+It knows how jobs run, not what they do. The rows of drafts and deliveries are the truth: a job is the alarm that wakes
+somebody to look at them. So a worker that dies loses nothing: its jobs are given to another one after ten seconds, and
+a row that waits without a job gets a new one.
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import cast
+from uuid import UUID
+
+import psycopg
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Job, Status
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from assistant import deliveries, queue, suggestions, writing
+from assistant.queue import defer_index_knowledge
+from assistant.runtime import Runtime
+from knowledge.database import DatabaseUnavailable, conninfo
+from knowledge.indexing import update_index
+
+__all__ = ["defer_index_knowledge", "run_worker", "worker_alive"]
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+STALLED_SECONDS = 10.0
+RESCUE_SECONDS = 5.0
+POLL_SECONDS = 0.5  # a job that was put off starts at most this late
+KEEP_JOBS_HOURS = 24
+PARALLEL_DELIVERIES = 8
+
+
+def _draft_conversation(context: JobContext, conversation_id: int) -> None:
+    writing.write_draft(_runtime(context), conversation_id, crashes=context.job.attempts)
+
+
+def _deliver(context: JobContext, delivery_id: int) -> None:
+    deliveries.deliver(_runtime(context), delivery_id)
+
+
+def _suggest(context: JobContext, request_id: str) -> None:
+    suggestions.answer(_runtime(context), UUID(request_id))
+
+
+def _index_knowledge(context: JobContext) -> None:
+    runtime = _runtime(context)
+    update_index(runtime.engine, runtime.index_dir, runtime.embedder())
+
+
+TASKS: Mapping[str, Callable[..., None]] = MappingProxyType(
+    {
+        queue.DRAFT: _draft_conversation,
+        queue.DELIVER: _deliver,
+        queue.SUGGEST: _suggest,
+        queue.INDEX: _index_knowledge,
+    }
+)
+
+
+def _runtime(context: JobContext) -> Runtime:
+    return cast("Runtime", context.additional_context["runtime"])
+
+
+def worker_alive(session: Session) -> bool:
+    """Tell whether some worker has given a sign of life in the last ten seconds (they give one every two)."""
+    return bool(
+        session.scalar(
+            text(
+                "SELECT EXISTS (SELECT FROM procrastinate_workers"
+                " WHERE last_heartbeat > now() - make_interval(secs => :seconds))"
+            ),
+            {"seconds": STALLED_SECONDS},
+        )
+    )
+
+
+def run_worker(runtime: Runtime, *, concurrency: int = 1, stop: threading.Event | None = None) -> None:
+    """Do jobs until `stop` is set (without one: until SIGTERM or SIGINT), and finish those in hand.
+
+    `concurrency` is how many drafts are written at a time. The models are loaded before the first job is taken. A lost
+    database is waited for.
+    """
+    runtime.knowledge_base().watch(runtime.database_url)
+    runtime.language_model()
+    with _stopping(stop) as stopping:
+        asyncio.run(_work_until(runtime, concurrency, stopping))
+
+
+@contextmanager
+def _stopping(stop: threading.Event | None) -> Iterator[threading.Event]:
+    if stop is not None:
+        yield stop
+        return
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _work_until(runtime: Runtime, concurrency: int, stop: threading.Event) -> None:
+    # Python's default would be six threads on two cores: hanging receivers could take them all.
+    threads = ThreadPoolExecutor(concurrency + PARALLEL_DELIVERIES + 2, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)
+    while not stop.is_set():
+        try:
+            await _work(runtime, concurrency, stop)
+        except (ConnectorException, psycopg.Error, DBAPIError, DatabaseUnavailable) as error:
+            log.warning("The worker lost the database and tries again: %s", error.__cause__ or error)
+        if not stop.is_set():
+            await asyncio.sleep(1.0)
+
+
+async def _work(runtime: Runtime, concurrency: int, stop: threading.Event) -> None:
+    """Do jobs until `stop` is set, or the database is lost (procrastinate's workers then end)."""
+    if runtime.server is not None:
+        await asyncio.to_thread(runtime.server.ensure_running)
+    app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), min_size=1, max_size=6))
+    for name, function in TASKS.items():
+        app.task(name=name, pass_context=True)(function)
+    async with app.open_async():
+        parts = [
+            asyncio.create_task(_worker(app, runtime, queue.WRITING, concurrency)),
+            asyncio.create_task(_worker(app, runtime, queue.SENDING, PARALLEL_DELIVERIES)),
+            asyncio.create_task(_rescue_regularly(app, runtime)),
+            asyncio.create_task(_stopped(stop)),
+        ]
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in parts:
+            part.cancel()  # a procrastinate worker that is cancelled finishes the jobs in hand first
+        ended = await asyncio.gather(*parts, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _worker(app: App, runtime: Runtime, name: str, concurrency: int) -> None:
+    await app.run_worker_async(
+        name=name,
+        queues=[name],
+        concurrency=concurrency,
+        additional_context={"runtime": runtime},
+        install_signal_handlers=False,
+        fetch_job_polling_interval=POLL_SECONDS,
+        update_heartbeat_interval=HEARTBEAT_SECONDS,
+        stalled_worker_timeout=STALLED_SECONDS,
+    )
+
+
+async def _stopped(stop: threading.Event) -> None:
+    while not stop.is_set():
+        await asyncio.sleep(0.2)
+
+
+async def _rescue_regularly(app: App, runtime: Runtime) -> None:
+    tidied = float("-inf")
+    loop = asyncio.get_running_loop()
+    while True:
+        await rescue(app)
+        await asyncio.to_thread(wake_forgotten, runtime)
+        if loop.time() - tidied > 3600:
+            await _tidy(app, runtime)
+            tidied = loop.time()
+        await asyncio.sleep(RESCUE_SECONDS)
+
+
+async def rescue(app: App) -> None:
+    """Give the jobs of workers that died to another one."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        log.warning("The worker died that was doing %s: it is done again.", job.call_string)
+        await _give_away(app, job)
+
+
+async def _give_away(app: App, job: Job) -> None:
+    if job.id is None:
+        return
+    try:
+        await app.job_manager.retry_job(job)
+    except UniqueViolation:  # a newer job for the same row waits already: that one does all there is to do
+        await app.job_manager.finish_job_by_id_async(job_id=job.id, status=Status.ABORTED, delete_job=False)
+    except ConnectorException as error:
+        log.info("Another worker was first to give %s away: %s", job.call_string, error.__cause__)
+
+
+_FORGOTTEN_DRAFTS = text(
+    "SELECT conversation_id FROM draft WHERE status = 'queued' AND NOT EXISTS ("
+    " SELECT FROM procrastinate_jobs"
+    " WHERE queueing_lock = :task || ':' || conversation_id AND status IN ('todo', 'doing'))"
+)
+_FORGOTTEN_DELIVERIES = text(
+    "SELECT delivery.id FROM delivery WHERE state IN ('queued', 'sending') AND NOT EXISTS ("
+    " SELECT FROM procrastinate_jobs"
+    " WHERE queueing_lock = :task || ':' || delivery.id AND status IN ('todo', 'doing'))"
+)
+
+
+def wake_forgotten(runtime: Runtime) -> None:
+    """Queue a job for every draft and delivery that waits without one: its job failed with the database, say."""
+    with runtime.sessions.begin() as session:
+        for conversation_id in session.scalars(_FORGOTTEN_DRAFTS, {"task": queue.DRAFT}).all():
+            log.warning("The draft of conversation %d had no job: it gets one.", conversation_id)
+            queue.defer_draft(session, conversation_id)
+        for delivery_id in session.scalars(_FORGOTTEN_DELIVERIES, {"task": queue.DELIVER}).all():
+            log.warning("Delivery %d had no job: it gets one.", delivery_id)
+            queue.defer_delivery(session, delivery_id)
+
+
+async def _tidy(app: App, runtime: Runtime) -> None:
+    """Delete finished jobs and forgotten questions of yesterday."""
+    await app.job_manager.delete_old_jobs(
+        nb_hours=KEEP_JOBS_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+    def forget() -> None:
+        with runtime.sessions.begin() as session:
+            suggestions.forget_expired(session)
+
+    await asyncio.to_thread(forget)
