@@ -15,14 +15,14 @@ from api import problems
 from api.body_limit import BodyLimit
 from api.browser_session import COOKIE
 from api.metrics import Measure, Metrics
-from api.routes import health
+from api.routes import conversations, drafts, entries, health, messages, suggest, webhooks
 from assistant.runtime import Runtime
 from assistant.settings import secret_key
 
 log = structlog.get_logger(__name__)
 
 IMPORT_LIMIT = 32 * 1024 * 1024
-IMPORT_PATH = "/api/v1/knowledge/entries/import"
+IMPORT_PATHS = ("/api/v1/knowledge/entries/import", "/api/v1/knowledge/import")
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -45,10 +45,10 @@ def create_app(runtime: Runtime) -> FastAPI:
         max_age=int(settings.session_hours * 3600),
         https_only=settings.public_url.startswith("https://"),
     )
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger={IMPORT_PATH: IMPORT_LIMIT})
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=dict.fromkeys(IMPORT_PATHS, IMPORT_LIMIT))
     app.add_middleware(Measure, metrics=app.state.metrics)
     problems.install(app)
-    for module in (health,):
+    for module in (health, webhooks, messages, conversations, drafts, suggest, entries):
         app.include_router(module.router)
     return app
 
@@ -57,7 +57,7 @@ def warm_up(runtime: Runtime) -> threading.Thread:
     """Load embedder and index in the background, so that the first search does not wait; `/readyz` tells when."""
 
     def load() -> None:
-        runtime.knowledge_base()
+        runtime.knowledge_base().watch(runtime.database_url)
         log.info("search_ready")
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)

@@ -24,32 +24,32 @@ _bearer = HTTPBearer(auto_error=False, description="A token made with `aspa toke
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: `agent` for a browser session or a token bound to one, `token` for any token; at least one is there."""
+    """Who asks: `agent` for a browser session or a token bound to one, `token` for any token.
 
+    `name` is kept as the author of a change.
+    """
+
+    name: str
     agent: Agent | None
     token: ApiToken | None
-
-    @property
-    def name(self) -> str:
-        """The name that is kept as the author of a change."""
-        if self.agent is not None:
-            return self.agent.name
-        assert self.token is not None
-        return self.token.name
 
 
 def runtime(request: Request) -> Runtime:
     """Return the open runtime that the application was made with."""
-    return cast(Runtime, request.app.state.runtime)
+    return cast("Runtime", request.app.state.runtime)
 
 
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
 def session(runtime: RuntimeDep) -> Iterator[Session]:
-    """Open the request's transaction; it is committed when the route returns and rolled back when it raises."""
-    with runtime.sessions.begin() as session:
+    """Open the request's transaction; it is committed when the route returns and rolled back when it raises.
+
+    A route that waits for something slow may commit earlier: no transaction is open meanwhile.
+    """
+    with runtime.sessions() as session:
         yield session
+        session.commit()
 
 
 # With the default scope a `yield` dependency ends after the response: a failed commit would still answer 200.
@@ -80,14 +80,14 @@ def caller(
     """
     if credentials is not None:
         token = tokens.verify(session, credentials.credentials)
-        return Caller(agent=token.agent, token=token)
+        return Caller(token.agent.name if token.agent else token.name, token.agent, token)
     agent = browser_session.signed_in(request, session)
     if agent is None:
         detail = "Sign in, or send a token: Authorization: Bearer …"
         raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
     if not csrf_matches:
         raise HTTPException(403, "The form is too old or came from another site: reload the page and try again.")
-    return Caller(agent=agent, token=None)
+    return Caller(agent.name, agent, None)
 
 
 def caller_with(scope: str) -> Callable[..., Caller]:

@@ -21,7 +21,6 @@ from knowledge.database import DatabaseUnavailable
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_SECONDS = 5
 _STATUS: dict[type[AspaError], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -30,6 +29,7 @@ _STATUS: dict[type[AspaError], int] = {
     Unavailable: 503,
     SignatureError: 401,
 }
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
 # What SQLAlchemy raises where the server is gone, restarting or full: the request was rolled back and may be repeated.
 _DATABASE_DOWN = (
     DatabaseUnavailable,
@@ -60,12 +60,12 @@ def install(app: FastAPI, *, error_page: ErrorPage | None = None) -> None:
             return page
         return problem(status, detail, headers=headers, **extensions)
 
-    async def http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
         return answer(request, error.status_code, _sentence(error), headers=error.headers)
 
-    async def invalid_request(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(request: Request, error: RequestValidationError) -> Response:
         found = error.errors()
         if any(one["type"] == "json_invalid" for one in found):
             return answer(request, 400, "The body is not valid JSON: send one JSON document in UTF-8.")
@@ -73,27 +73,23 @@ def install(app: FastAPI, *, error_page: ErrorPage | None = None) -> None:
         detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors[:5])
         return answer(request, 422, detail, errors=errors[:50])
 
-    async def own_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AspaError)
+    @app.exception_handler(AspaError)
+    async def own_error(request: Request, error: AspaError) -> Response:
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-        headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
-        return answer(request, status, str(error), headers=headers, **_members(error))
+        return answer(request, status, str(error), headers=_HEADERS.get(status), **_members(error))
 
     async def database_down(request: Request, error: Exception) -> Response:
         log.warning("database_unavailable", path=request.url.path, error=type(error).__name__)
         detail = "The database cannot be reached just now: nothing was changed, please try again in a few seconds."
-        return answer(request, 503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+        return answer(request, 503, detail, headers=_HEADERS[503])
 
+    @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         # starlette raises the error again after the answer, and so the server's log has the traceback.
         return answer(request, 500, "Something went wrong on the server: its log says what.")
 
-    app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(RequestValidationError, invalid_request)
-    app.add_exception_handler(AspaError, own_error)
     for kind in _DATABASE_DOWN:
         app.add_exception_handler(kind, database_down)
-    app.add_exception_handler(Exception, unexpected)
 
 
 def _sentence(error: HTTPException) -> str:

@@ -1,0 +1,46 @@
+"""Where channels post what customers write. The signature over the raw bytes is the only key."""
+
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
+
+from api.dependencies import RawBody, SessionDep
+from api.schemas import Ignored, Received, WebhookTaken
+from assistant import channels, conversations
+from assistant.channels.exchange import Parsed
+from assistant.errors import Invalid
+from assistant.tables import Channel, StoredPayload
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+
+@router.get("/{kind}/{channel_id}")
+def shake_hands(session: SessionDep, kind: str, channel_id: str) -> dict[str, str]:
+    """Tell that the address is right; a platform that demands a handshake gets it here."""
+    return {"status": "listening", "kind": channels.find(session, channel_id, kind=kind).kind}
+
+
+@router.post("/{kind}/{channel_id}")
+def take_in(session: SessionDep, body: RawBody, request: Request, kind: str, channel_id: str) -> WebhookTaken:
+    """Take in what a channel posts: 401 without a good signature, else 200.
+
+    What cannot be read is kept and answered with 200 and `ignored`: a platform that is refused posts it for days.
+    """
+    channel = channels.find(session, channel_id, kind=kind)
+    module = channels.KINDS[channel.kind]
+    module.verify(request.headers, body, channel)
+    try:
+        parsed: Parsed = module.parse(body)
+        with session.begin_nested():
+            messages = [
+                Received.model_validate(conversations.receive(session, channel, incoming))
+                for incoming in parsed.messages
+            ]
+    except Invalid as error:
+        return _keep(session, channel, body, str(error))
+    return WebhookTaken(messages=messages, ignored=[Ignored(why=one.why) for one in parsed.ignored])
+
+
+def _keep(session: Session, channel: Channel, body: bytes, why: str) -> WebhookTaken:
+    """Keep a payload that nobody could read, so that nothing a channel sent is lost."""
+    session.add(StoredPayload(channel_id=channel.id, body=body, why=why))
+    return WebhookTaken(messages=[], ignored=[Ignored(why=why)])
