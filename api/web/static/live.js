@@ -1,0 +1,87 @@
+// Keeps the page true without a reload: when the server says that something happened, the page is fetched again and
+// its live parts are replaced. What an agent is typing is never touched: see editor.js, which may hold a part back.
+
+const connection = document.getElementById("connection");
+const PAUSE = 150;      // ms: several events of one moment give one fetch
+const MINUTE = 60_000;  // waiting times grow also when nothing happens
+
+let due = 0;
+let fetching = false;
+let again = false;
+
+function say(text) {
+  if (connection.textContent !== text) connection.textContent = text;
+}
+
+function replace(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const held = !document.dispatchEvent(
+    new CustomEvent("aspa:replace", { detail: { old, fresh }, cancelable: true }),
+  );
+  if (held) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const typed = focused === "search" ? document.activeElement.value : null;
+  const scrolled = old.scrollTop;
+  const open = [...old.querySelectorAll("details[open]")].map((details) => details.id);
+  old.replaceWith(fresh);
+  for (const id of open) fresh.querySelector(`#${id}`)?.setAttribute("open", "");
+  fresh.scrollTop = scrolled;
+  if (typed !== null) fresh.querySelector("#search").value = typed;
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  document.dispatchEvent(new CustomEvent("aspa:replaced", { detail: { fresh } }));
+}
+
+async function refresh() {
+  if (fetching) {
+    again = true;
+    return;
+  }
+  fetching = true;
+  try {
+    const answer = await fetch(connection.dataset.page, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    if (new URL(answer.url).pathname === "/sign-in") {
+      // Not followed by itself: there may be words in the editor.
+      say(connection.dataset.lost);
+      return;
+    }
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const fresh of page.querySelectorAll("[data-live]")) {
+      const old = document.getElementById(fresh.id);
+      if (old) replace(old, document.adoptNode(fresh));
+    }
+    document.title = page.title;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // a TypeError is a lost connection: the event source tells and retries
+  } finally {
+    fetching = false;
+    if (again) {
+      again = false;
+      soon();
+    }
+  }
+}
+
+function soon() {
+  clearTimeout(due);
+  due = setTimeout(refresh, PAUSE);
+}
+
+function listen() {
+  const source = new EventSource(connection.dataset.events);
+  source.addEventListener("message", () => {
+    say("");
+    soon();
+  });
+  source.addEventListener("error", () => {
+    say(connection.dataset.lost);
+    // The browser tries again by itself unless the server refused; then it is our turn.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000 + 5000 * Math.random());
+  });
+}
+
+if (connection) {
+  listen();
+  setInterval(() => document.hidden || soon(), MINUTE);
+  document.addEventListener("visibilitychange", () => document.hidden || soon());
+}
