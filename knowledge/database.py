@@ -64,8 +64,12 @@ def create_engine(url: str, *, statement_seconds: float = 30.0) -> Engine:
         url: `postgresql+psycopg://`, or the shorter `postgresql://` and `postgres://` that hosts hand out.
         statement_seconds: a statement that takes longer is cancelled; 0 for no limit (migrations).
     """
+    address = _with_driver(url)
+    options = (
+        f"-c statement_timeout={round(statement_seconds * 1000)} -c timezone=UTC {address.query.get('options', '')}"
+    )
     return sqlalchemy.create_engine(
-        _with_driver(url),
+        address,
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=10,
@@ -73,7 +77,7 @@ def create_engine(url: str, *, statement_seconds: float = 30.0) -> Engine:
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": "aspa",
-            "options": f"-c statement_timeout={round(statement_seconds * 1000)} -c timezone=UTC",
+            "options": options,
         },
     )
 

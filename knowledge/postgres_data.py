@@ -20,6 +20,8 @@ PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
 HERE = "/proc/self/cwd"  # all that PostgreSQL ever hears of its directory
 
+_LEAST_FREE = 2**24  # bytes; one segment of the write-ahead log, without which no server starts
+
 # Written into postgresql.conf of new data, where an operator may change them.
 _SETTINGS = {
     "max_connections": "100",
@@ -215,7 +217,8 @@ def unusable(home: Path, error: OSError) -> DatabaseUnavailable:
 
 
 def _explain(deed: str, home: Path, lines: list[str]) -> str:
-    if any("No space left on device" in line for line in lines):
+    full = shutil.disk_usage(home).free < _LEAST_FREE  # with none at all, the reason cannot even be logged
+    if full or any("No space left on device" in line for line in lines):
         return f"PostgreSQL could not {deed} because the disk of {home} is full: free some space and try again."
     worst = [line for line in lines if re.search(r"\b(FATAL|PANIC|error):", line)] or [line for line in lines if line]
     reason = re.sub(r"^.*?(FATAL|PANIC|error):\s*", "", worst[-1]) if worst else "it said nothing"

@@ -36,15 +36,15 @@ def _make_tables(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def postgres_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of the server that all tests share."""
     return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(data_dir: Path) -> Iterator[postgres.Server]:
+def postgres_server(postgres_data_dir: Path) -> Iterator[postgres.Server]:
     """The server that all tests share. It may forget on a power cut, the real one may not."""
-    with postgres.attach(data_dir) as server:
+    with postgres.attach(postgres_data_dir) as server:
         with psycopg.connect(conninfo(server.url), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")

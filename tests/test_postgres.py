@@ -323,9 +323,9 @@ def test_a_relative_path_survives_a_change_of_directory(tmp_path: Path, monkeypa
 
 
 @AS_ROOT
-def test_root_runs_it_as_somebody_else(postgres_server: postgres.Server, data_dir: Path) -> None:
+def test_root_runs_it_as_somebody_else(postgres_server: postgres.Server, postgres_data_dir: Path) -> None:
     assert Path(f"/proc/{postgres_server.pid}").stat().st_uid != 0
-    assert data_dir.stat().st_mode & 0o077 == 0  # and no parent was opened for that
+    assert postgres_data_dir.stat().st_mode & 0o077 == 0  # and no parent was opened for that
 
 
 @AS_ROOT
@@ -467,13 +467,37 @@ def test_a_server_started_by_hand_is_left_alone(own_dir: Path) -> None:
         by_hand.wait()
 
 
-@AS_ROOT
-def test_a_full_disk(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 MB."""
     (tmp_path / "small").mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", tmp_path / "small"], check=False)
-    if mounted.returncode != 0:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(tmp_path / "small")]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("cannot mount a small file system here")
-    try:
-        assert "is full: free some space and try again" in refused(tmp_path / "small")
-    finally:
-        subprocess.run(["umount", tmp_path / "small"], check=True)
+    yield tmp_path / "small"
+    subprocess.run(["umount", tmp_path / "small"], check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "ballast").open("wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(disk).free)
+    assert shutil.disk_usage(disk).free == 0
+
+
+@AS_ROOT
+def test_a_full_disk_before_there_is_data(small_disk: Path) -> None:
+    fill(small_disk)
+    assert "is full: free some space and try again" in refused(small_disk)
+    (small_disk / "ballast").unlink()
+    postgres.attach(small_disk).release()
+
+
+@AS_ROOT
+def test_a_full_disk_under_existing_data(small_disk: Path) -> None:
+    with postgres.attach(small_disk) as server:
+        ask(server, "CREATE TABLE notes AS SELECT 'kept' AS note")
+    fill(small_disk)
+    assert "is full: free some space and try again" in refused(small_disk)
+    (small_disk / "ballast").unlink()
+    with postgres.attach(small_disk) as server:
+        assert ask(server, "SELECT note FROM notes") == "kept"
