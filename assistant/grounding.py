@@ -1,0 +1,210 @@
+"""Is every sentence of a draft supported by a passage, and every fact in it by a passage that it cites?
+
+Deterministic: words in common, the same polarity, the same direction (at least, before, without), the same facts. It
+knows no language model and no search: it checks whatever text it is given, also one that a human typed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.courtesy import is_courtesy
+from assistant.facts import Fact, facts, unsupported
+from assistant.sentences import MarkedSentence, read_marks, sentences, shorten
+from assistant.words import content_words, is_known, same_word, words
+from models.chat import Evidence
+
+SUPPORTED = 0.8
+"""The share of a sentence's content words that its passage must have. Lower lets swapped words through, higher refuses
+the light adaptation of a copied sentence; see the figures in the tests."""
+
+_REFUTED = 0.05
+
+_CLAUSES = re.compile(
+    r"[,;:]\s|\s[–—-]\s|\b(?:but|and|so|because|which|while|unless|if|when|until|mutta|ja|sekä|joten|koska|sillä|vaan|"
+    r"kun|jos|että|ellei|kunnes)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<=[\w,;:] )[A-ZÅÄÖ][\w'’-]+")
+_TURNING = ("un", "in", "non", "dis", "epä")
+_NO_COST = re.compile(r"\bno (?:extra )?(?:cost|charge|fee)s?\b", re.IGNORECASE)  # that is a price, no denial
+_NOT = frozenset(
+    ["not", "cannot", "never", "no", "neither", "nor", "none", "nobody", "nothing", "ei", "en", "et", "emme", "ette", "eivät", "eikä", "enkä", "etkä", "emmekä", "ettei", "jottei", "ellei", "etteivät", "älä", "älkää"]
+)
+# Words that turn a statement round while nearly all of its words stay: label → how it is written.
+_DIRECTIONS = tuple(
+    (label, re.compile(rf"\b(?:{written})\b", re.IGNORECASE))
+    for label, written in (
+        ("at least", r"at least|no less than|minimum|vähintään|ainakin"),
+        ("at most", r"at most|up to|no more than|maximum|enintään|korkeintaan|jopa"),
+        ("before", r"before|prior to|ennen|edeltäv\w+"),
+        ("after", r"after|jälkeen|following"),
+        ("over", r"over|more than|above|yli"),
+        ("under", r"under|less than|below|alle"),
+        ("without", r"without|ilman"),
+        ("free", r"free|no cost|no charge|ilmai\w+|maksut\w+|veloituksetta"),
+        ("only", r"only|vain|ainoastaan|pelkästään"),
+        ("always", r"always|aina"),
+        ("open", r"open|avoinna|auki|avaa\w*"),
+        ("closed", r"closed|suljettu\w*|kiinni"),
+        ("allowed", r"allowed|permitted|sallit\w+|luvalli\w+"),
+        ("forbidden", r"forbidden|prohibited|kiellet\w+|luvaton\w*"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class CheckedSentence:
+    """A sentence of a draft without its marks. `citations` number the passages that support it, from 1.
+
+    A sentence that asserts nothing is supported with no citations. `score` is near 1 where its words are a passage's.
+    """
+
+    text: str
+    supported: bool
+    citations: tuple[int, ...]
+    score: float
+    unsupported_facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroundingReport:
+    """All sentences in order, the facts that no cited passage has, as written, and the weakest sentence's score."""
+
+    sentences: tuple[CheckedSentence, ...]
+    unsupported_facts: tuple[str, ...]
+    score: float
+
+    @property
+    def supported(self) -> bool:
+        """Whether every sentence is."""
+        return all(sentence.supported for sentence in self.sentences)
+
+
+def check(draft_text: str, evidence: Sequence[Evidence], *, customer: str = "") -> GroundingReport:
+    """Check a draft, with or without marks `[n]`, against the passages that they number.
+
+    Without a mark, or where the marked passage does not say it, a sentence is tied to the passage that does.
+    `customer` is what the customer wrote: a fact of theirs (their order number) may be repeated in a sentence that cites
+    a passage or asks, for it is an echo and no claim; and a courtesy may name what they named.
+    """
+    sources = [_Source(passage) for passage in evidence]
+    own = facts(customer)
+    named = frozenset(content_words(" ".join([shorten(customer, 4000), *(f"{e.title} {e.text}" for e in evidence)])))
+    checked = tuple(_check(sentence, sources, own, named) for sentence in read_marks(draft_text))
+    missing = dict.fromkeys(fact for sentence in checked for fact in sentence.unsupported_facts)
+    return GroundingReport(checked, tuple(missing), min((sentence.score for sentence in checked), default=1.0))
+
+
+class _Source:
+    """A passage, read once: its facts, the words of its title, its sentences."""
+
+    def __init__(self, passage: Evidence) -> None:
+        self.facts = facts(passage.text)
+        self.title = frozenset(content_words(passage.title))
+        self.statements = [_Statement(sentence) for sentence in sentences(passage.text)]
+
+
+class _Statement:
+    """A sentence as the words of its clauses, each with its polarity; facts are left out, they are compared by value."""
+
+    def __init__(self, text: str) -> None:
+        plain = _blotted(text)
+        self.clauses = [
+            (content_words(clause), _is_negated(clause)) for clause in _CLAUSES.split(plain) if content_words(clause)
+        ]
+        self.words = [word for among, _ in self.clauses for word in among]
+        self.known = frozenset(self.words)
+        self.directions = {label for label, written in _DIRECTIONS if written.search(text)}
+        self.names = {word.casefold() for word in _NAME.findall(plain)}
+
+    def polarities(self, word: str) -> set[bool]:
+        """Return whether the clauses in which the word stands are negated."""
+        return {negated for among, negated in self.clauses if any(same_word(word, other) for other in among)}
+
+
+def _check(
+    sentence: MarkedSentence, sources: Sequence[_Source], own: Sequence[Fact], named: frozenset[str]
+) -> CheckedSentence:
+    said = facts(sentence.text)
+    cited = tuple(n for n in sentence.marks if 1 <= n <= len(sources))
+    if not cited and is_courtesy(sentence.text, named):
+        return CheckedSentence(sentence.text, True, (), 1.0)
+    numbers, score = _best(sentence.text, said, cited, sources, own)
+    if score >= SUPPORTED:
+        return CheckedSentence(sentence.text, True, numbers, score)
+    echoes = sentence.text.rstrip(' )"”').endswith("?") and not unsupported(said, own)
+    if is_courtesy(_blotted(sentence.text) if echoes else sentence.text, named):
+        return CheckedSentence(sentence.text, True, (), 1.0)
+    offered = [fact for n in cited or range(1, len(sources) + 1) for fact in sources[n - 1].facts]
+    missing = unsupported(said, [*offered, *own] if cited or echoes else offered)
+    return CheckedSentence(sentence.text, False, (), score, tuple(dict.fromkeys(fact.text for fact in missing)))
+
+
+def _best(
+    text: str, said: Sequence[Fact], cited: tuple[int, ...], sources: Sequence[_Source], own: Sequence[Fact]
+) -> tuple[tuple[int, ...], float]:
+    """Return the passages that support a sentence best, those that it cites first, and how well they do."""
+    statement = _Statement(text)
+    # A model that copies right may still write the wrong number, so every passage is tried.
+    tried = dict.fromkeys(
+        [*((n,) for n in cited), *([cited] if cited else []), *((n + 1,) for n in range(len(sources)))]
+    )
+    best: tuple[tuple[int, ...], float] = (), 0.0
+    for numbers in tried:
+        passages = [sources[n - 1] for n in numbers]
+        offered = [*own, *(fact for passage in passages for fact in passage.facts)]
+        score = _REFUTED if unsupported(said, offered) else _support(statement, bool(said), passages)
+        if score > best[1]:
+            best = numbers, score
+    return best
+
+
+def _support(said: _Statement, has_facts: bool, passages: Sequence[_Source]) -> float:
+    """Return how far passages say a statement: as a whole in one sentence, or clause by clause in several."""
+    if not said.words:
+        return 1.0 if has_facts else 0.0
+    title = frozenset(word for passage in passages for word in passage.title)
+    statements = [statement for passage in passages for statement in passage.statements]
+    whole = max((_said_by(said, said.clauses, statement, title) for statement in statements), default=0.0)
+    if whole >= SUPPORTED or len(said.clauses) == 1:
+        return whole
+    parts = [
+        max((_said_by(said, [c], statement, title) for statement in statements), default=0.0) for c in said.clauses
+    ]
+    return max(whole, min(parts))
+
+
+def _said_by(
+    said: _Statement, clauses: Sequence[tuple[list[str], bool]], source: _Statement, title: frozenset[str]
+) -> float:
+    """Return the share of the clauses' content words that one sentence of a source has, near 0 where it refutes them."""
+    spoken = [word for among, _ in clauses for word in among]
+    found = [word for word in spoken if is_known(word, source.known)]
+    other = [word for word in spoken if word not in found]
+    missing = [word for word in other if not is_known(word, title)]
+    if len(found) < len(other) or said.names.intersection(missing):
+        return min(len(found) / len(spoken), 0.5)
+    if said.directions - source.directions or any(_is_opposed(word, source.known) for word in missing):
+        return _REFUTED
+    for among, negated in clauses:
+        polarities = [source.polarities(word) for word in among if word in found]
+        if sum(negated not in seen for seen in polarities) > len(polarities) / 2:
+            return _REFUTED
+    return 1 - len(missing) / len(spoken)
+
+
+def _is_negated(clause: str) -> bool:
+    return any(word in _NOT or word.endswith("n't") for word in words(_NO_COST.sub("", clause)))
+
+
+def _is_opposed(word: str, known: frozenset[str]) -> bool:
+    """Return whether the source has the word with or without a prefix that turns it round: unused, used."""
+    return any(f"{prefix}{word}" in known or word.removeprefix(prefix) in known - {word} for prefix in _TURNING)
+
+
+def _blotted(text: str) -> str:
+    """Return the text without its facts."""
+    for fact in reversed(facts(text)):
+        text = f"{text[: fact.start]} {text[fact.end :]}"
+    return text
