@@ -1,6 +1,7 @@
 """`aspa knowledge`: what the company may say, in and out, and how well it is found."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -184,12 +185,12 @@ def evaluate(
     file: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl", exists=True, dir_okay=False)], as_json: AsJson = False
 ) -> None:
     """Measure how well labelled questions find their entries."""
+    from knowledge.evaluation import DEPTH, read_queries
     from knowledge.evaluation import evaluate as measure
-    from knowledge.evaluation import read_queries
 
     queries = list(read_queries(file))
     with opened() as runtime, output.progress("Searching"):
-        figures = measure(runtime.knowledge_base().search, queries)
+        figures = measure(partial(runtime.knowledge_base().search, k=DEPTH), queries)
     if as_json:
         output.document(figures)
         return

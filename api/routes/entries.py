@@ -115,7 +115,10 @@ async def _upload(request: Request, session: SessionDep, caller: Writer) -> Asyn
     openapi_extra={"requestBody": {"content": {"application/jsonl": {"schema": {"type": "string"}}}, "required": True}},
 )
 def import_entries(
-    session: SessionDep, caller: Writer, upload: Annotated[BinaryIO, Depends(_upload)], kind: Kind | None = None
+    session: SessionDep,
+    caller: Writer,
+    upload: Annotated[BinaryIO, Depends(_upload, scope="function")],
+    kind: Kind | None = None,
 ) -> Any:
     """Import JSON Lines (or gzipped ones), at most 32 MiB: good lines go in, bad ones are reported with why.
 
