@@ -75,7 +75,7 @@ def pause(settings: Settings, failures: int, retry_after: float | None, jitter: 
 
     What the channel asked for (`retry_after`, seconds) is never undercut.
     """
-    doubled = settings.retry_first_seconds * 2 ** min(failures - 1, 30)
+    doubled = settings.retry_first_seconds * 2.0 ** min(failures - 1, 30)
     return max(min(doubled, settings.retry_longest_seconds) * jitter, retry_after or 0.0)
 
 

@@ -52,7 +52,8 @@ def inbox(
     Raises Invalid for a state, language or cursor that there is not.
     """
     order = _order()
-    statement = select(Conversation, *order).options(
+    key = [part.label(f"key_{number}") for number, part in enumerate(order)]
+    statement = select(Conversation, *key).options(
         joinedload(Conversation.customer), joinedload(Conversation.channel), joinedload(Conversation.agent)
     )
     for condition in _conditions(status, language, q):

@@ -58,12 +58,13 @@ def defer_index_knowledge(session: Session) -> None:
 def _defer_once(
     session: Session, task: str, queue: str, lock: str, at: datetime | None, arguments: dict[str, int]
 ) -> None:
-    deferrer = _app.configure_task(
-        task, queue=queue, lock=lock, queueing_lock=lock, schedule_at=at, connection=_connection(session)
-    )
     try:
-        with session.begin_nested():  # a collision would else end the caller's whole transaction
-            deferrer.defer(**arguments)
+        # A collision would else end the caller's whole transaction. The savepoint is set when the session first hands
+        # out its connection inside the block: one fetched before would defer outside it.
+        with session.begin_nested():
+            _app.configure_task(
+                task, queue=queue, lock=lock, queueing_lock=lock, schedule_at=at, connection=_connection(session)
+            ).defer(**arguments)
     except AlreadyEnqueued:
         return  # one waits already, and reads the rows when it starts
 

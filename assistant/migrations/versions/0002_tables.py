@@ -1,5 +1,4 @@
 """Every table of our own."""
-# ruff: noqa: E501  (the conditions stand as the tables have them)
 
 import sqlalchemy as sa
 from alembic import op
