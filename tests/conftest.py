@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -14,6 +15,9 @@ from sqlalchemy.orm import Session
 from assistant.database_schema import migrate
 from knowledge import postgres
 from knowledge.database import conninfo, create_engine, session_factory
+
+if TYPE_CHECKING:
+    from tests.api_stages import World
 
 _TEMPLATE = "template_aspa"
 _numbers = itertools.count(1)
@@ -84,3 +88,12 @@ def session(engine: Engine) -> Iterator[Session]:
     """A session in the test's database. What the test does not commit is rolled back."""
     with session_factory(engine)() as session:
         yield session
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path) -> Iterator["World"]:
+    """The HTTP application over a fresh database, with clients that have tokens."""
+    from tests.api_stages import World, opened  # late: the tests of the lower layers do not need the upper ones
+
+    with opened(database_url, tmp_path) as runtime:
+        yield World(runtime)
