@@ -64,7 +64,8 @@ def test_constraints_have_predictable_names() -> None:
         size: Mapped[int]
 
     tables = [Base.metadata.tables["test_parent"], Base.metadata.tables["test_child"]]
-    names = {part.name for table in tables for part in (*table.constraints, *table.indexes)}
+    names = {str(constraint.name) for table in tables for constraint in table.constraints}
+    names |= {str(index.name) for table in tables for index in table.indexes}
     for table in tables:
         Base.metadata.remove(table)
     assert names == {

@@ -32,6 +32,19 @@ sys.stdin.readline()
 """
 
 
+# Comes and goes several times, and needs the server each time.
+VISITOR = """
+import sys
+from pathlib import Path
+import psycopg
+from knowledge import postgres
+from knowledge.database import conninfo
+for visit in range(5):
+    with postgres.attach(Path(sys.argv[1])) as server, psycopg.connect(conninfo(server.url)) as connection:
+        connection.execute("SELECT pg_sleep(random() * 0.05)")
+"""
+
+
 class User:
     """A process of its own that uses the server."""
 
@@ -76,11 +89,26 @@ def user() -> Iterator[Callable[..., User]]:
 
 
 @pytest.fixture
-def own_dir(tmp_path: Path) -> Iterator[Path]:
-    """A data directory for a server of the test's own, which does not outlive the test."""
+def new_dir(tmp_path: Path) -> Iterator[Path]:
+    """A data directory of the test's own, still to be made; its server does not outlive the test."""
     yield tmp_path / "own"
     if (tmp_path / "own" / "postgres" / "data").is_dir():
         postgres.attach(tmp_path / "own").release()
+
+
+@pytest.fixture(scope="session")
+def made_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory to copy: quicker than making each anew."""
+    made = tmp_path_factory.mktemp("made")
+    postgres.attach(made).release()
+    return made
+
+
+@pytest.fixture
+def own_dir(new_dir: Path, made_dir: Path) -> Path:
+    """A data directory of the test's own, with data."""
+    subprocess.run(["cp", "-a", made_dir, new_dir], check=True)
+    return new_dir
 
 
 @pytest.fixture
@@ -134,19 +162,19 @@ def as_other_user(name: str, folder: Path, deed: Callable[[], str]) -> str:
     return answer
 
 
-def test_it_works(own_dir: Path) -> None:
-    with postgres.attach(own_dir) as server:
+def test_it_works(new_dir: Path) -> None:
+    with postgres.attach(new_dir) as server:
         ask(server, "CREATE TABLE notes AS SELECT 'kept' AS note")
         assert ask(server, "SELECT note FROM notes") == "kept"
-    assert not alive(own_dir)
-    with postgres.attach(own_dir) as server:
+    assert not alive(new_dir)
+    with postgres.attach(new_dir) as server:
         assert ask(server, "SELECT note FROM notes") == "kept"
 
 
-def test_finnish_letters_whatever_the_locale(own_dir: Path, user: Callable[..., User]) -> None:
-    starter = user(own_dir, LC_ALL="C", LANG="C", LANGUAGE="C")
+def test_finnish_letters_whatever_the_locale(new_dir: Path, user: Callable[..., User]) -> None:
+    starter = user(new_dir, LC_ALL="C", LANG="C", LANGUAGE="C")
     starter.server_pid()
-    with postgres.attach(own_dir) as server:
+    with postgres.attach(new_dir) as server:
         assert ask(server, "SELECT lower('ÄITI ÖLJYÄ ŠAKKI')") == "äiti öljyä šakki"
         assert ask(server, "SELECT 'ÄITI' ~* 'äiti' AND 'ä' ~ '^\\w$'") is True
         assert ask(server, "SHOW server_encoding") == "UTF8"
@@ -164,15 +192,15 @@ def test_it_keeps_what_it_promises(postgres_server: postgres.Server) -> None:
 # Sharing
 
 
-def test_many_start_at_once_and_share_one(own_dir: Path, user: Callable[..., User]) -> None:
-    users = [user(own_dir) for _ in range(4)]
+def test_many_start_at_once_and_share_one(new_dir: Path, user: Callable[..., User]) -> None:
+    users = [user(new_dir) for _ in range(4)]
     pids = {each.server_pid() for each in users}
     assert len(pids) == 1
     for each in users[:-1]:
         each.leave()
-        assert postgres_data.running_pid(own_dir / "postgres" / "data") in pids
+        assert postgres_data.running_pid(new_dir / "postgres" / "data") in pids
     users[-1].leave()
-    assert not alive(own_dir)
+    assert not alive(new_dir)
 
 
 def test_the_first_may_leave(own_dir: Path, user: Callable[..., User]) -> None:
@@ -182,6 +210,13 @@ def test_the_first_may_leave(own_dir: Path, user: Callable[..., User]) -> None:
         first.leave()
         assert server.pid == pid
         assert ask(server, "SELECT 1") == 1
+    assert not alive(own_dir)
+
+
+def test_coming_and_going_at_the_same_time(own_dir: Path) -> None:
+    """The last one leaves and stops the server just as the next one comes."""
+    visitors = [subprocess.Popen([sys.executable, "-c", VISITOR, own_dir]) for _ in range(3)]
+    assert [visitor.wait(timeout=120) for visitor in visitors] == [0, 0, 0]
     assert not alive(own_dir)
 
 
@@ -282,14 +317,14 @@ def test_a_recycled_process_id_does_not_block_the_start(own_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.05, 0.2, 0.4])
-def test_a_starter_killed_on_the_way_leaves_no_ruin(own_dir: Path, user: Callable[..., User], moment: float) -> None:
-    starter = user(own_dir)
-    wait_for(lambda: any(own_dir.glob("postgres/data*")))
+def test_a_starter_killed_on_the_way_leaves_no_ruin(new_dir: Path, user: Callable[..., User], moment: float) -> None:
+    starter = user(new_dir)
+    wait_for(lambda: any(new_dir.glob("postgres/data*")))
     time.sleep(moment)
     starter.signal(signal.SIGKILL)
-    with postgres.attach(own_dir) as server:
+    with postgres.attach(new_dir) as server:
         assert ask(server, "SELECT 1") == 1
-    assert not list(own_dir.glob("postgres/data.new-*"))
+    assert not list(new_dir.glob("postgres/data.new-*"))
 
 
 # Paths
@@ -299,7 +334,9 @@ def test_a_starter_killed_on_the_way_leaves_no_ruin(own_dir: Path, user: Callabl
     "name",
     ["with space", "100%sure %20", "ÄITI-äiti-☕", "a,b;c:d@e?f&g=h", "quote'\"$HOME`", "l" * 200, "d/" * 100 + "d"],
 )
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
+def test_any_path_will_do(tmp_path: Path, made_dir: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", made_dir, tmp_path / name], check=True)
     with postgres.attach(tmp_path / name) as server:
         engine = create_engine(server.url)
         with engine.connect() as connection:
