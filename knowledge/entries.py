@@ -27,7 +27,7 @@ MAX_ANSWER = 50_000
 MAX_PAGE = 200
 
 
-class StaleRevision(Exception):
+class StaleRevision(Exception):  # noqa: N818 (what happened, as callers say it)
     """Somebody else changed the entry since the caller read it. `current` is the revision that it has now."""
 
     def __init__(self, current: int) -> None:
@@ -42,9 +42,9 @@ def _moment(value: object) -> object:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
             raise ValueError("must be a date or time such as 2026-12-24 or 2026-12-24T16:00:00+02:00") from None
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _end(value: object) -> object:
@@ -62,9 +62,9 @@ def _clean(value: object) -> object:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_clean)]
-Line = Annotated[Text, Field(max_length=500)]
-Question = Annotated[Text, Field(max_length=MAX_QUESTION)]
-Answer = Annotated[Text, Field(max_length=MAX_ANSWER)]
+Line = Annotated[Text, StringConstraints(max_length=500)]
+Question = Annotated[Text, StringConstraints(max_length=MAX_QUESTION)]
+Answer = Annotated[Text, StringConstraints(max_length=MAX_ANSWER)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
@@ -82,7 +82,7 @@ class EntryContent(BaseModel):
     question: Question
     answer: Answer
     language: Language | None = None
-    url: Annotated[Text, Field(max_length=2_000)] | None = None
+    url: Annotated[Text, StringConstraints(max_length=2_000)] | None = None
     tags: Annotated[list[Line], Field(max_length=50)] = []
     alternatives: Annotated[list[Question], Field(max_length=50)] = []
     valid_from: Moment | None = None

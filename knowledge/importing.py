@@ -67,7 +67,7 @@ def _import(
     progress: Callable[[int], None] | None,
 ) -> None:
     batch: list[EntryContent] = []
-    line = 0
+    read = 0
 
     def flush() -> None:
         for outcome in entries.put_many(session, batch, author=author):
@@ -78,7 +78,8 @@ def _import(
 
     session.flush()
     try:
-        for line, row in enumerate(rows, start=1):
+        for row in rows:
+            read += 1
             if isinstance(row, Rejected):
                 report.rejected.append(replace(row, file=name))
             else:
@@ -86,7 +87,7 @@ def _import(
             if len(batch) == BATCH:
                 flush()
     except UnreadableFile as error:
-        report.rejected.append(Rejected(line + 1, str(error), name))
+        report.rejected.append(Rejected(read + 1, str(error), name))
     flush()
 
 

@@ -109,7 +109,8 @@ class KeywordIndex:
         """Take passages out by id and put others in; all of it or, where it raises, nothing."""
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         for number in remove:
-            writer.delete_documents_by_term("id", number)
+            # not delete_documents_by_term: that makes a signed term, which an unsigned field never holds
+            writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "id", number))
         for document in add:
             writer.add_document(_document(document))
         writer.commit()
@@ -147,16 +148,16 @@ class KeywordIndex:
             total += math.log(1 + (count - having + 0.5) / (having + 0.5))
         return total
 
-    def _collect(
-        self, found: dict[int, dict[str, float]], name: str, field: str, words: str, limit: int
-    ) -> None:
+    def _collect(self, found: dict[int, dict[str, float]], name: str, field: str, words: str, limit: int) -> None:
         if not words:
             return
         query, _ = self._index.parse_query_lenient(words, [field])
         hits = self._searcher.search(query, limit, count=False).hits
         if not hits:
             return
-        terms = words.split() if name.endswith("pieces") or name == "exact" else _ANALYZERS[_stems(field)].analyze(words)
+        terms = (
+            words.split() if name.endswith("pieces") or name == "exact" else _ANALYZERS[_stems(field)].analyze(words)
+        )
         most = _SATURATED * self.rarity(set(terms), field)
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
         for number, (score, _) in zip(ids, hits, strict=True):
@@ -173,7 +174,10 @@ def distinct_words(text: str) -> list[str]:
 
 
 def pieces(text: str) -> list[str]:
-    """Return the four-letter pieces of each word of three letters or more, its beginning marked: "kahvi" → _kah kahv ahvi."""
+    """Return the four-letter pieces of each word of three letters or more, its beginning marked.
+
+    "kahvi" → _kah kahv ahvi.
+    """
     found = []
     for word in _WORD.findall(text.lower()):
         if len(word) >= _PIECE - 1:

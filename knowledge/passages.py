@@ -14,7 +14,9 @@ OVERLAP = 200
 """Characters. A sentence up to this length is repeated at the start of the next passage, for what "it" there means."""
 
 _BORDER = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“”‘(\[]?[A-ZÅÄÖŠŽ0-9•*–-])|\s*\n\s*")
-_NO_BORDER = re.compile(r"(?:\b\d{1,2}|\b(?:esim|ks|klo|mm|ym|yms|puh|nro|no|os|e\.g|i\.e|vs|mr|mrs|ms|dr|st|approx))\.$", re.I)
+_NO_BORDER = re.compile(
+    r"(?:\b\d{1,2}|\b(?:esim|ks|klo|mm|ym|yms|puh|nro|no|os|e\.g|i\.e|vs|mr|mrs|ms|dr|st|approx))\.$", re.I
+)
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,14 @@ class Match:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """`answerable`: does the best match answer the question well enough to reply from it."""
+    """`answerable`: is the question answered well enough to reply from the matches; `confidence` is the probability."""
 
     question: str
     language: Language | None
     answerable: bool
     matches: tuple[Match, ...]
     snapshot: str
+    confidence: float = 0.0
 
 
 class KnowledgeBase:
@@ -120,8 +121,10 @@ class KnowledgeBase:
         snapshot = self._snapshot
         found = candidates(snapshot, self._embedder, text, language)
         matches = self._hydrated(found, k)
-        answerable = bool(matches) and matches[0].score >= ANSWERABLE
-        return SearchResult(question, language, answerable, tuple(matches), snapshot.name)
+        confidence = matches[0].score if matches else 0.0
+        return SearchResult(
+            question, language, confidence >= ANSWERABLE, tuple(matches), snapshot.name, confidence=confidence
+        )
 
     def candidates(self, text: str, language: Language | None) -> list[Candidate]:
         """Return every entry that speaks to the text, best first: what `scoring` is fitted on."""

@@ -32,7 +32,7 @@ _VECTORS = "vectors.faiss"
 _KEYWORDS = "keywords"
 
 
-class BrokenSnapshot(Exception):
+class BrokenSnapshot(Exception):  # noqa: N818 (a state, as callers say it)
     """A snapshot is missing, incomplete or damaged. It has to be made anew: nothing is lost."""
 
 

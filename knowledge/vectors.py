@@ -5,6 +5,7 @@ Knows numbers alone: whose vector it is, the caller keeps by id.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -15,8 +16,8 @@ from models import Vectors
 class VectorIndex:
     """Unit vectors under ids that the caller gives. Searching may run in several threads, changing in one."""
 
-    def __init__(self, dimension: int) -> None:
-        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+    def __init__(self, dimension: int, index: Any = None) -> None:
+        self._index: Any = index if index is not None else faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -68,6 +69,4 @@ class VectorIndex:
             index = faiss.read_index(str(path))
         except RuntimeError as error:
             raise OSError(f"The vectors cannot be read from {path}: {error}") from error
-        made = cls(index.d)
-        made._index = index
-        return made
+        return cls(index.d, index)

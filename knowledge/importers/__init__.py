@@ -35,6 +35,7 @@ FIELDS: dict[Kind, dict[str, str]] = {
 }
 """The name of each field in a file → its name in `EntryContent`."""
 
+KINDS: tuple[Kind, ...] = ("past_reply", "faq")
 REQUIRED: dict[Kind, tuple[str, ...]] = {"faq": ("id", "question", "answer"), "past_reply": ("id", "customer", "reply")}
 
 _SHAPES = {
@@ -54,7 +55,7 @@ class Rejected:
     file: str = ""
 
 
-class UnreadableFile(Exception):
+class UnreadableFile(Exception):  # noqa: N818 (a state, as callers say it)
     """A file cannot be read on from here. The message is a sentence that says why."""
 
 
@@ -77,12 +78,10 @@ def content_from_row(row: Mapping[str, Any], kind: Kind | None) -> EntryContent:
 
 
 def _kind(row: Mapping[str, Any]) -> Kind:
-    for kind in ("past_reply", "faq"):
-        if all(name in row for name in REQUIRED[kind][1:]):
-            return kind
-    for kind in ("past_reply", "faq"):
-        if any(name in row for name in REQUIRED[kind][1:]):
-            return kind
+    for enough in (all, any):
+        for kind in KINDS:
+            if enough(name in row for name in REQUIRED[kind][1:]):
+                return kind
     raise ValueError('neither a FAQ entry ("question" and "answer") nor a past reply ("customer" and "reply")')
 
 
