@@ -88,11 +88,51 @@ _CLAIM = re.compile(
 )
 # Words of courtesy and of what goes amiss between a customer and a shop: they bring in nothing new.
 _VOCABULARY = frozenset(
-    ["thank", "thanks", "sorry", "apology", "apologise", "message", "question", "touch", "asking", "ask", "contact", "writing", "write", "wrote", "tell", "told", "letting", "know", "help", "happy", "glad", "pleased", "delighted", "hear", "heard", "word", "feedback", "kind", "praise", "trouble", "bother", "inconvenience", "hassle", "worry", "waiting", "waited", "patience", "wrong", "right", "happen", "hope", "understand", "understanding", "upset", "frustrated", "frustration", "annoyed", "annoying", "disappointed", "disappointment", "angry", "reason", "deserve", "expect", "experience", "clear", "unclear", "explain", "confusing", "confused", "mixed", "mix-up", "tricky", "puzzled", "puzzling", "anything", "something", "nothing", "everything", "further", "lovely", "nice", "great", "good", "wonderful", "reply", "answer", "quickly", "hurry", "urgent", "solved", "solve", "sort", "sorted", "smile", "patient", "mistake", "mess", "care", "pity", "shame", "disappoint", "late", "delay", "hesitate", "struggling", "struggle", "twice", "again", "believe", "wasted", "fright", "surprise", "tiresome", "unpleasant", "awful", "hard", "difficult", "fussy", "fun", "easy", "missing", "lost", "broken", "damaged", "failing", "failed", "spoiled", "guessing", "crossed", "idea", "wish", "welcome", "pleasure", "discouraging", "interested", "smoothly", "reassure", "curious", "fault", "oversight", "kiitos", "kiittää", "viesti", "kysymys", "kysyä", "kysyit", "kysyttävää", "yhteyttä", "yhteydenotto", "otit", "kirjoittaa", "kirjoitit", "kertoa", "kerroit", "palaute", "pahoittelut", "pahoillani", "pahoillamme", "pahoittelemme", "harmi", "harmia", "harmista", "harmittaa", "harmillista", "harmistuksesi", "vaiva", "vaivaa", "ikävä", "ikävää", "kurja", "turhauttavaa", "tilanne", "tapahtunut", "tapahtuneesta", "asia", "asian", "asiat", "mennyt", "meni", "menee", "käydä", "käynyt", "ymmärrän", "ymmärtää", "syy", "odottaa", "odottanut", "odottamaan", "odottelu", "odottaminen", "auttaa", "autan", "apua", "avuksi", "mielelläni", "mielellämme", "mietityttää", "mietitytti", "askarruttaa", "epäselvä", "epäselväksi", "rohkeasti", "uudestaan", "uudelleen", "nopeasti", "kiire", "pian", "mukavaa", "hyvää", "ihanaa", "aurinkoista", "kuulla", "sanoistasi", "kaunis", "kehuista", "porukalle", "tiimille", "ilahduttaa", "hymyillä", "mieli", "tarvitset", "tieto", "tiedot", "vastaus", "vastata", "vastaus", "selvittää", "selvitän", "selkeästi", "selventää", "selvensi", "selitän", "selittää", "hämmentää", "hämmentävää", "sekaisin", "sekava", "konstikas", "helppo", "helposti", "kuntoon", "kunnossa", "hoitaa", "hoidetaan", "korjata", "korjaamme", "pettymys", "ansaitset", "kärsivällisyys", "jaksat", "ratkennut", "kesken", "kahdesti", "samasta", "tyytyväinen", "tykkäät", "kiva", "hieno", "mahtava", "ilo", "upea", "hauska", "tervetuloa", "terveisin", "ystävällisin", "toivottavasti", "toivoa", "toivon", "virhe", "sekaannus", "hankala", "hankalaa", "hankaluus", "vaikea", "säikäyttää", "yllätys", "huoli", "huolta", "hermot", "turhaan", "myöhässä", "rikki", "hajosi", "kadonnut", "katosi", "väärä", "puuttui", "hukassa", "epäonnistui", "kiinnostaa", "huomaan", "tarkkana", "valitettavasti", "vahinko"]
+    """
+thank thanks sorry apology apologise message question touch asking ask contact writing write wrote tell told
+letting know help happy glad pleased delighted hear heard word feedback kind praise trouble bother inconvenience
+hassle worry waiting waited patience wrong right happen hope understand understanding upset frustrated
+frustration annoyed annoying disappointed disappointment angry reason deserve expect experience clear unclear
+explain confusing confused mixed mix-up tricky puzzled puzzling anything something nothing everything further
+lovely nice great good wonderful reply answer quickly hurry urgent solved solve sort sorted smile patient
+mistake mess care pity shame disappoint late delay hesitate struggling struggle twice again believe wasted
+fright surprise tiresome unpleasant awful hard difficult fussy fun easy missing lost broken damaged failing
+failed spoiled guessing crossed idea wish welcome pleasure discouraging interested smoothly reassure curious
+fault oversight kiitos kiittää viesti kysymys kysyä kysyit kysyttävää yhteyttä yhteydenotto otit kirjoittaa
+kirjoitit kertoa kerroit palaute pahoittelut pahoillani pahoillamme pahoittelemme harmi harmia harmista
+harmittaa harmillista harmistuksesi vaiva vaivaa ikävä ikävää kurja turhauttavaa tilanne tapahtunut
+tapahtuneesta asia asian asiat mennyt meni menee käydä käynyt ymmärrän ymmärtää syy odottaa odottanut odottamaan
+odottelu odottaminen auttaa autan apua avuksi mielelläni mielellämme mietityttää mietitytti askarruttaa epäselvä
+epäselväksi rohkeasti uudestaan uudelleen nopeasti kiire pian mukavaa hyvää ihanaa aurinkoista kuulla sanoistasi
+kaunis kehuista porukalle tiimille ilahduttaa hymyillä mieli tarvitset tieto tiedot vastaus vastata selvittää
+selvitän selkeästi selventää selvensi selitän selittää hämmentää hämmentävää sekaisin sekava konstikas helppo
+helposti kuntoon kunnossa hoitaa hoidetaan korjata korjaamme pettymys ansaitset kärsivällisyys jaksat ratkennut
+kesken kahdesti samasta tyytyväinen tykkäät kiva hieno mahtava ilo upea hauska tervetuloa terveisin ystävällisin
+toivottavasti toivoa toivon virhe sekaannus hankala hankalaa hankaluus vaikea säikäyttää yllätys huoli huolta
+hermot turhaan myöhässä rikki hajosi kadonnut katosi väärä puuttui hukassa epäonnistui kiinnostaa huomaan
+tarkkana valitettavasti vahinko
+""".split()  # noqa: SIM905
 )
 # Words that may stand beside them but make nothing a courtesy.
 _PLAIN = frozenset(
-    ["oh", "dear", "get", "come", "came", "go", "goes", "went", "gone", "make", "made", "feel", "felt", "need", "want", "try", "best", "way", "thing", "step", "simple", "version", "else", "other", "day", "days", "weekend", "evening", "back", "away", "once", "time", "little", "long", "short", "find", "found", "put", "let", "down", "caused", "extra", "work", "bit", "matter", "case", "situation", "information", "details", "team", "whole", "pass", "story", "reach", "reaching", "out", "any", "whenever", "like", "liked", "love", "check", "checked", "look", "looking", "start", "mind", "enjoy", "taking", "take", "took", "private", "short", "fix", "fixed", "chance", "bearing", "bear", "first", "directly", "big", "warm", "regards", "service", "customer", "meant", "yourself", "myself", "send", "sending", "moment", "give", "gave", "second", "another", "things", "see", "saw", "seen", "show", "point", "run", "running", "keep", "kept", "left", "lot", "always", "until", "through", "after", "before", "carried", "turned", "done", "much", "too", "next", "far", "whatever", "colleague", "colleagues", "certain", "sure", "together", "together", "everyone", "lisää", "muuta", "muissa", "jotain", "jokin", "jotenkin", "mikään", "heti", "vähän", "päivää", "päivänjatkoa", "viikonloppua", "iltaa", "aika", "aikaa", "jäi", "jää", "kaikki", "joutunut", "joudut", "jouduit", "täysi", "täysin", "sanoin", "tuli", "tullut", "tulee", "tulit", "saatu", "saada", "onnistua", "tarvita", "löytää", "löytyy", "tässä", "yhdessä", "läpi", "vaihe", "vaiheelta", "yksinkertaisesti", "toimi", "toimii", "palvelu", "parempaa", "kanssamme", "annat", "antanut", "jatkunut", "pitkään", "vieläkään", "edelleen", "yhä", "sama", "kerran", "taas", "ensin", "pidit", "mukana", "suoraan", "eteenpäin", "ongelma", "tuntua", "tuntui", "teemme", "parhaamme", "järjestyy", "kävi", "sattui", "osaltamme", "puolestamme", "yksityisviesti", "tarkemmin", "muutamalla", "sanalla", "totta", "kai", "miten", "ettei", "ettet", "etteivät", "onpa", "olipa", "todella", "kovasti", "paljon", "liikaa", "lopussa", "ensimmäinen", "hetki", "välitän", "haluan", "haluamme", "haluat", "tietää", "tiedän", "täällä", "aina", "laita", "kunnes", "paikka", "lämmin", "lämpimästi", "sinusta", "sinut", "meidät", "mitään", "yritän", "kokemaan", "kokea", "tällaista", "toiste", "tarkistin", "tarkistan", "tarkistaa", "katsotaan", "tavoittaa", "työkavereiltani", "palaan", "vastauksen", "varmasti", "ollutkaan", "tietenkin", "näin", "sopiva", "ylimääräinen"]
+    """
+oh dear get come came go goes went gone make made feel felt need want try best way thing step simple version
+else other day days weekend evening back away once time little long short find found put let down caused extra
+work bit matter case situation information details team whole pass story reach reaching out any whenever like
+liked love check checked look looking start mind enjoy taking take took private fix fixed chance bearing bear
+first directly big warm regards service customer meant yourself myself send sending moment give gave second
+another things see saw seen show point run running keep kept left lot always until through after before carried
+turned done much too next far whatever colleague colleagues certain sure together everyone lisää muuta muissa
+jotain jokin jotenkin mikään heti vähän päivää päivänjatkoa viikonloppua iltaa aika aikaa jäi jää kaikki
+joutunut joudut jouduit täysi täysin sanoin tuli tullut tulee tulit saatu saada onnistua tarvita löytää löytyy
+tässä yhdessä läpi vaihe vaiheelta yksinkertaisesti toimi toimii palvelu parempaa kanssamme annat antanut
+jatkunut pitkään vieläkään edelleen yhä sama kerran taas ensin pidit mukana suoraan eteenpäin ongelma tuntua
+tuntui teemme parhaamme järjestyy kävi sattui osaltamme puolestamme yksityisviesti tarkemmin muutamalla sanalla
+totta kai miten ettei ettet etteivät onpa olipa todella kovasti paljon liikaa lopussa ensimmäinen hetki välitän
+haluan haluamme haluat tietää tiedän täällä aina laita kunnes paikka lämmin lämpimästi sinusta sinut meidät
+mitään yritän kokemaan kokea tällaista toiste tarkistin tarkistan tarkistaa katsotaan tavoittaa työkavereiltani
+palaan vastauksen varmasti ollutkaan tietenkin näin sopiva ylimääräinen
+""".split()  # noqa: SIM905
 )
 
 

@@ -29,7 +29,10 @@ _NAME = re.compile(r"(?<=[\w,;:] )[A-ZÅÄÖ][\w'’-]+")
 _TURNING = ("un", "in", "non", "dis", "epä")
 _NO_COST = re.compile(r"\bno (?:extra )?(?:cost|charge|fee)s?\b", re.IGNORECASE)  # that is a price, no denial
 _NOT = frozenset(
-    ["not", "cannot", "never", "no", "neither", "nor", "none", "nobody", "nothing", "ei", "en", "et", "emme", "ette", "eivät", "eikä", "enkä", "etkä", "emmekä", "ettei", "jottei", "ellei", "etteivät", "älä", "älkää"]
+    """
+not cannot never no neither nor none nobody nothing ei en et emme ette eivät eikä enkä etkä emmekä ettei jottei
+ellei etteivät älä älkää
+""".split()  # noqa: SIM905
 )
 # Words that turn a statement round while nearly all of its words stay: label → how it is written.
 _DIRECTIONS = tuple(

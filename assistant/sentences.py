@@ -71,9 +71,13 @@ def strip_marks(text: str) -> str:
     return _SPACE_BEFORE_STOP.sub(r"\1", re.sub(r"[ \t]+", " ", text)).strip()
 
 
-def readable(text: str) -> str:
-    """Return a stranger's text without marks and without what no reader sees: controls, zero-width, direction signs."""
-    return strip_marks(_UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+def readable(text: str, *, marks: bool = False) -> str:
+    """Return a stranger's text without what no reader sees: controls, zero-width, direction signs; marks go as well.
+
+    `marks=True` lets them stay, for a language model's own text.
+    """
+    seen = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return seen if marks else strip_marks(seen)
 
 
 def shorten(text: str, length: int) -> str:

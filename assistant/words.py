@@ -10,7 +10,24 @@ import tantivy
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
-_FUNCTION = ["a", "an", "the", "this", "that", "these", "those", "here", "there", "it", "its", "he", "she", "they", "them", "their", "i", "me", "my", "mine", "we", "us", "our", "you", "your", "yours", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "if", "then", "than", "as", "at", "by", "for", "from", "in", "into", "of", "off", "on", "onto", "out", "over", "to", "up", "with", "within", "about", "and", "or", "nor", "but", "so", "because", "while", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "doing", "have", "has", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "let", "lets", "get", "gets", "got", "please", "just", "also", "too", "very", "really", "quite", "simply", "only", "still", "already", "yet", "again", "soon", "now", "today", "yes", "no", "ok", "okay", "well", "sure", "course", "happily", "gladly", "luckily", "unfortunately", "however", "any", "some", "each", "every", "all", "both", "either", "other", "another", "such", "own", "same", "more", "most", "much", "many", "few", "i'm", "i'll", "i've", "we're", "we'll", "we've", "you're", "you'll", "you've", "it's", "that's", "there's", "here's", "don't", "doesn't", "didn't", "isn't", "aren't", "wasn't", "won't", "can't", "couldn't", "wouldn't", "not", "cannot", "never", "ja", "tai", "eli", "sekä", "mutta", "vaan", "joten", "sillä", "koska", "kun", "jos", "että", "jotta", "vaikka", "kuin", "niin", "näin", "siis", "siten", "silti", "myös", "vielä", "enää", "jo", "juuri", "ihan", "aivan", "hyvin", "tosi", "oikein", "kyllä", "toki", "onneksi", "valitettavasti", "ilman", "minä", "mä", "minun", "mun", "minua", "minulle", "sinä", "sä", "sinun", "sun", "sinua", "sinulle", "sinulla", "sulle", "hän", "he", "heidän", "me", "meidän", "meitä", "meille", "meiltä", "meillä", "te", "teidän", "teitä", "teille", "teiltä", "teillä", "se", "sen", "sitä", "siitä", "siihen", "sillä", "sille", "siinä", "siltä", "ne", "niitä", "niiden", "niistä", "niihin", "niille", "niillä", "niissä", "tämä", "tämän", "tätä", "tästä", "tähän", "tässä", "tälle", "tällä", "nämä", "näitä", "näiden", "tuo", "tuon", "tuota", "nuo", "joka", "jonka", "jota", "josta", "johon", "jossa", "jolla", "jolle", "jolta", "jotka", "joita", "joiden", "joista", "joihin", "joissa", "joilla", "mikä", "minkä", "mitä", "mistä", "mihin", "missä", "mitkä", "kuka", "ken", "on", "ovat", "oli", "olivat", "ole", "olen", "olet", "olemme", "olette", "olisi", "olla", "ollut", "olleet", "ei", "en", "et", "emme", "ette", "eivät", "eikä", "älä", "tulee", "voi", "voit", "voin", "voimme", "voitte", "voivat", "voisi", "voisit", "saa", "saat", "saan", "saamme", "saatte", "saavat", "pitää", "pitäisi", "täytyy", "kannattaa", "noin"]
+_FUNCTION = """
+a an the this that these those here there it its he she they them their i me my mine we us our you your yours
+who whom whose which what when where why how if then than as at by for from in into of off on onto out over to
+up with within about and or nor but so because while is are was were be been being am do does did done doing
+have has had having will would shall should can could may might must let lets get gets got please just also too
+very really quite simply only still already yet again soon now today yes no ok okay well sure course happily
+gladly luckily unfortunately however any some each every all both either other another such own same more most
+much many few i'm i'll i've we're we'll we've you're you'll you've it's that's there's here's don't doesn't
+didn't isn't aren't wasn't won't can't couldn't wouldn't not cannot never ja tai eli sekä mutta vaan joten sillä
+koska kun jos että jotta vaikka kuin niin näin siis siten silti myös vielä enää jo juuri ihan aivan hyvin tosi
+oikein kyllä toki onneksi valitettavasti ilman minä mä minun mun minua minulle sinä sä sinun sun sinua sinulle
+sinulla sulle hän heidän meidän meitä meille meiltä meillä te teidän teitä teille teiltä teillä se sen sitä
+siitä siihen sille siinä siltä ne niitä niiden niistä niihin niille niillä niissä tämä tämän tätä tästä tähän
+tässä tälle tällä nämä näitä näiden tuo tuon tuota nuo joka jonka jota josta johon jossa jolla jolle jolta jotka
+joita joiden joista joihin joissa joilla mikä minkä mitä mistä mihin missä mitkä kuka ken ovat oli olivat ole
+olen olet olemme olette olisi olla ollut olleet ei en et emme ette eivät eikä älä tulee voi voit voin voimme
+voitte voivat voisi voisit saa saat saan saamme saatte saavat pitää pitäisi täytyy kannattaa noin
+""".split()  # noqa: SIM905
 FUNCTION_WORDS = frozenset(word for word in _FUNCTION)
 
 
