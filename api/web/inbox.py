@@ -128,9 +128,9 @@ def conversation_page(
 
     Raises NotFound.
     """
+    found = inbox(session, limit=_BESIDE)  # reads conversations anew and without their messages: it has to come first
     conversation = conversations.get(session, conversation_id)
     draft = current_draft(session, conversation) or Draft()
-    found = inbox(session, limit=_BESIDE)
     return page(
         request,
         "conversation.html",

@@ -54,6 +54,10 @@ class Live:
             self._stop.set()
             self._tell(None)
 
+    def join(self) -> None:
+        """Wait until the connection to the database is closed, after `close`."""
+        self._thread.join()
+
     def _hear(self, database_url: str) -> None:
         for said in listen(database_url, [CHANNEL], self._stop):
             self._tell(_EVERYTHING if said is None else _event(said.payload))

@@ -1,5 +1,6 @@
 """The pages of the inbox, put into the application: routes, static files, headers, live events."""
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.live.close()
+        await asyncio.to_thread(app.state.live.join)
 
 
 def install(app: FastAPI) -> None:
