@@ -14,14 +14,14 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from assistant import database_schema
 from assistant.errors import Unavailable
 from assistant.persona import Persona, load_persona
 from assistant.settings import Settings
-from knowledge.database import create_engine, session_factory
+from knowledge.database import DatabaseUnavailable, create_engine, session_factory
 from knowledge.postgres import Server, attach
 from knowledge.search import KnowledgeBase
 from models import Embedder, LanguageIdentifier, LanguageModel
@@ -94,7 +94,11 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
             url = _sqlalchemy_url(settings.database_url.get_secret_value())
         engine = create_engine(url)
         stack.callback(engine.dispose)
-        database_schema.migrate(engine)
+        try:
+            database_schema.migrate(engine)
+        except OperationalError as error:
+            place = "the embedded server" if server else "ASPA_DATABASE_URL"
+            raise DatabaseUnavailable(f"The database ({place}) does not answer: {_first_line(error)}") from error
         embedder = Once(partial(load_embedder, settings.embedding_model))
         knowledge_base = Once(lambda: KnowledgeBase(engine, runtime.index_dir, embedder()))
         runtime = Runtime(
@@ -116,11 +120,15 @@ def open_runtime(settings: Settings) -> Iterator[Runtime]:
                 knowledge_base.made.close()
 
 
+def _first_line(error: OperationalError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
+
+
 def _sqlalchemy_url(url: str) -> str:
     """Name our driver in an address of the usual forms, `postgres://` and `postgresql://`."""
     try:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise Unavailable("ASPA_DATABASE_URL is no address: write postgresql://user:password@host/database.") from None
     if parsed.get_backend_name() != "postgresql":
         raise Unavailable("ASPA_DATABASE_URL must name a PostgreSQL server: postgresql://user:password@host/database.")

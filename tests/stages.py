@@ -1,16 +1,47 @@
 """Scenes that several tests play on: a channel, a customer's message, an agent, a draft that waits for a decision."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from assistant import agents, channels, conversations
 from assistant.channels.exchange import IncomingMessage
+from assistant.runtime import Once, Runtime, open_runtime
+from assistant.settings import Settings
 from assistant.tables import Agent, Channel, Conversation, Draft
+from knowledge.search import KnowledgeBase
+from models import LanguageModel
+from models.fakes import FakeEmbedder, FakeLanguageModel
 
 _numbers = itertools.count(1)
 URL = "http://127.0.0.1:9/nowhere"  # the discard port: nobody listens there
+
+
+@contextmanager
+def opened(
+    database_url: str, data_dir: Path, language_model: LanguageModel | None = None, **settings: Any
+) -> Iterator[Runtime]:
+    """Open a runtime over the test's database with stand-ins for the models."""
+    with open_runtime(Settings(database_url=SecretStr(database_url), data_dir=data_dir, **settings)) as runtime:
+        embedder = FakeEmbedder()
+        knowledge_base = Once(lambda: KnowledgeBase(runtime.engine, runtime.index_dir, embedder))
+        try:
+            yield replace(
+                runtime,
+                embedder=Once(lambda: embedder),
+                knowledge_base=knowledge_base,
+                language_model=Once(lambda: language_model or FakeLanguageModel()),
+            )
+        finally:
+            if knowledge_base.made is not None:
+                knowledge_base.made.close()
 
 
 def a_channel(session: Session, *, url: str = URL, name: str = "shop") -> Channel:

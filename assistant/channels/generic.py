@@ -12,7 +12,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 import httpx2
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
 from assistant.channels import signing
 from assistant.channels.exchange import IncomingMessage, OutgoingMessage, Parsed
@@ -64,10 +64,10 @@ def configure(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     url = str(config.get("url") or "")
     try:
-        parsed = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        parsed = httpx2.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+        parsed = HttpUrl(url)
+    except ValidationError:
+        parsed = None
+    if parsed is None or parsed.username or parsed.password:
         raise Invalid(
             "url", "Give the address that replies are posted to: https://host/path, without a password in it."
         )
