@@ -6,33 +6,38 @@ receiver gets the approved reply. It knows no shortcut past the HTTP API.
 
 import contextlib
 import json
+import logging
 import secrets
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from platformdirs import user_cache_path
+from sqlalchemy import text
 
 from api import serving
 from api.commands import output
 from api.commands.draft import show
 from api.commands.opening import configure_log
 from api.receiver import Receiver
-from assistant import agents, channels, tokens
+from assistant import agents, channels, queue, tokens
 from assistant.channels import signing
 from assistant.errors import Unavailable
 from assistant.runtime import Runtime, open_runtime
 from assistant.settings import Settings
 from knowledge.importing import import_files
-from knowledge.indexing import update_index
 
 PORT = 8000
-_DRAFT_SECONDS = 180.0
+_INDEX_SECONDS = 300.0
+_DRAFT_SECONDS = 300.0
 _DELIVERY_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 _SAMPLE = ("faq_en.jsonl", "faq_fi.jsonl", "past_replies.jsonl")
@@ -56,66 +61,108 @@ def run(*, port: int | None, once: bool) -> None:
     """
     if port is None:
         port = 0 if once else PORT
-    with (
-        serving.stopped_by_signal(),
-        serving.listening("127.0.0.1", port) as listener,
-        tempfile.TemporaryDirectory(prefix="aspa-demo-", ignore_cleanup_errors=True) as folder,
-        as_file(files("assistant") / "personas" / "usvapuro.toml") as persona,
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(serving.stopped_by_signal())
+        listener = stack.enter_context(serving.listening("127.0.0.1", port))
         url = serving.url_of(listener)
-        settings = Settings(data_dir=Path(folder), persona=persona, public_url=url)
-        configure_log("console", 40)
-        output.say("Starting a database of its own …")
-        with open_runtime(settings) as runtime, _played(runtime, url) as (stage, receiver):
-            log_file = settings.data_dir / "worker.log"
-            # The worker loads its models while this process imports and indexes.
-            with serving.watched(runtime, worker=True, worker_log=log_file):
-                _import_sample(runtime)
-                with _web(runtime, listener), _client(url, stage) as client:
-                    drafted = _draft_samples(client, stage, log_file)
-                    if once:
-                        _approve_one(client, drafted, receiver)
-                        return
-                    _wait(url, stage)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aspa-demo-", ignore_cleanup_errors=True))
+        persona = stack.enter_context(as_file(files("assistant") / "personas" / "usvapuro.toml"))
+        # These customers write one message each: nobody need wait for a second one.
+        settings = Settings(data_dir=Path(folder), persona=persona, public_url=url, debounce_seconds=0.5)
+        configure_log("console", logging.ERROR)
+        secret = signing.new_secret()
+        receiver = stack.enter_context(Receiver(secret))
+        # The worker loads its models while this process makes the database.
+        worker = stack.enter_context(serving.WorkerProcess(settings, settings.data_dir / "worker.log"))
+        with _step("Making a database"):
+            runtime = stack.enter_context(open_runtime(settings))
+        stack.enter_context(serving.watched(runtime, worker))
+        _import_sample(runtime)
+        stage = _set(runtime, receiver, secret)
+        stack.enter_context(_web(runtime, listener))
+        client = stack.enter_context(_client(url, stage))
+        drafted = _draft_samples(runtime, client, stage)
+        if once:
+            _approve_one(client, drafted, receiver)
+        else:
+            serving.warm_up(runtime)
+            _wait(url, stage)
 
 
 @contextlib.contextmanager
-def _played(runtime: Runtime, url: str) -> Iterator[tuple[Stage, Receiver]]:
-    """Make the agent, their token, and the channel whose replies come back to a receiver of ours."""
-    secret, password = signing.new_secret(), secrets.token_urlsafe(9)
-    with Receiver(secret) as receiver:
-        with runtime.sessions.begin() as session:
-            agent = agents.add(session, email=_EMAIL, name="Aino", role="agent", password=password)
-            config = {"url": receiver.url, "secrets": [secret]}
-            channel = channels.add(session, kind="generic", name="demo", config=config)
-            _, token = tokens.create(session, name="demo", scopes=tokens.SCOPES, agent=agent)
-        yield Stage(channel.id, secret, password, token), receiver
+def _step(what: str) -> Iterator[None]:
+    """Show that something is under way which may take seconds."""
+    with output.progress(what) as shown:
+        shown.add_task(what, total=None)
+        yield
 
 
 def _import_sample(runtime: Runtime) -> None:
-    """Import the sample knowledge and make its index."""
-    with output.progress("Importing the sample knowledge") as shown:
-        task = shown.add_task("Importing the sample knowledge", total=None)
-        with as_file(files("knowledge") / "sample") as sample, runtime.sessions.begin() as session:
-            paths = [sample / name for name in _SAMPLE]
-            report = import_files(
-                session, paths, author="aspa demo", progress=lambda done: shown.update(task, completed=done)
-            )
-        shown.update(task, description="Indexing", completed=0)
-        update_index(
-            runtime.engine,
-            runtime.index_dir,
-            runtime.embedder(),
-            progress=lambda done, total: shown.update(task, completed=done, total=total),
+    """Import the sample knowledge and have the worker index it, from what it indexed the last time if it did."""
+    with as_file(files("knowledge") / "sample") as sample:
+        paths = [sample / name for name in _SAMPLE]
+        known = user_cache_path("nettiaspa") / f"demo-index-{_digest(paths)}"
+        if known.exists():
+            shutil.copytree(known, runtime.index_dir)
+        with runtime.sessions.begin() as session:
+            report = import_files(session, paths, author="aspa demo")
+            queue.defer_index(session)
+    with _step("Loading the models and indexing the sample knowledge"):
+        _until(lambda: _indexed(runtime), runtime, _INDEX_SECONDS, "The sample knowledge was not indexed")
+    output.say(f"{report.added} FAQ entries and past replies are imported.")
+    if not known.exists():
+        with contextlib.suppress(OSError):  # without a cache the next demo is slower, and that is all
+            _keep(runtime.index_dir, known)
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    return sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def _keep(index: Path, known: Path) -> None:
+    """Copy the index whole or not at all: another demo may look for it at any moment."""
+    known.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=known.parent) as scratch:
+        shutil.copytree(index, Path(scratch) / "index")
+        (Path(scratch) / "index").rename(known)
+
+
+def _indexed(runtime: Runtime) -> bool:
+    """Tell whether the index job is done; raises Unavailable where it failed."""
+    with runtime.sessions() as session:
+        status = session.scalar(
+            text("SELECT status::text FROM procrastinate_jobs WHERE task_name = :name ORDER BY id DESC LIMIT 1"),
+            {"name": queue.INDEX},
         )
-    output.say(f"{report.added} FAQ entries and past replies are imported and can be found.")
+    if status not in ("todo", "doing", "succeeded"):
+        raise Unavailable(f"The sample knowledge was not indexed; the worker says: {_last_words(runtime)}")
+    return status == "succeeded"
+
+
+def _until(done: Callable[[], bool], runtime: Runtime, seconds: float, failure: str) -> None:
+    """Wait until `done`; raises Unavailable after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{failure} within {seconds:.0f} s; the worker says: {_last_words(runtime)}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _set(runtime: Runtime, receiver: Receiver, secret: str) -> Stage:
+    """Make the agent, their token, and the channel whose replies go to the receiver."""
+    password = secrets.token_urlsafe(9)
+    with runtime.sessions.begin() as session:
+        agent = agents.add(session, email=_EMAIL, name="Aino", password=password)
+        config = {"url": receiver.url, "secrets": [secret]}
+        channel = channels.add(session, kind="generic", name="demo", config=config)
+        _, token = tokens.create(session, name="demo", scopes=tokens.SCOPES, agent=agent)
+        return Stage(channel.id, secret, password, token)
 
 
 @contextlib.contextmanager
 def _web(runtime: Runtime, listener: Any) -> Iterator[None]:
     """Run the web server in a thread: the main one plays the customers."""
     server = serving.web_server(runtime)
-    serving.warm_up(runtime)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:
@@ -133,28 +180,29 @@ def _client(url: str, stage: Stage) -> Iterator[httpx2.Client]:
         yield client
 
 
-def _draft_samples(client: httpx2.Client, stage: Stage, log_file: Path) -> list[dict[str, Any]]:
+def _draft_samples(runtime: Runtime, client: httpx2.Client, stage: Stage) -> list[dict[str, Any]]:
     """Post the sample messages, print each draft as it comes, and return the drafts."""
     asked = {_post(client, stage, message): message for message in _messages()}
     output.say(f"{len(asked)} customers have written. The drafts, as they come:")
     drafted: list[dict[str, Any]] = []
-    deadline = time.monotonic() + _DRAFT_SECONDS
+
+    def look() -> bool:
+        for conversation_id in list(asked):
+            draft = _get(client, f"/api/v1/conversations/{conversation_id}")["draft"]
+            if draft is not None and draft["status"] != "queued":
+                drafted.append(draft)
+                _print(asked.pop(conversation_id), draft)
+        return not asked
+
     with output.progress("Drafting") as shown:
         task = shown.add_task("Drafting", total=len(asked))
-        while asked:
-            if time.monotonic() > deadline:
-                raise Unavailable(f"The drafts do not come; the worker's last words: {_last_line(log_file)}")
-            for conversation_id in list(asked):
-                draft = _get(client, f"/api/v1/conversations/{conversation_id}")["draft"]
-                if draft is None or draft["status"] == "queued":
-                    continue
-                message = asked.pop(conversation_id)
-                drafted.append(draft)
-                shown.stop()
-                _print(message, draft)
-                shown.start()
-                shown.update(task, completed=len(drafted))
-            time.sleep(_POLL_SECONDS)
+
+        def look_and_count() -> bool:
+            done = look()
+            shown.update(task, completed=len(drafted))
+            return done
+
+        _until(look_and_count, runtime, _DRAFT_SECONDS, "The drafts did not come")
     return drafted
 
 
@@ -187,7 +235,7 @@ def _approve_one(client: httpx2.Client, drafted: list[dict[str, Any]], receiver:
 
 def _wait(url: str, stage: Stage) -> None:
     output.say(f"\nThe inbox: {url}\n  e-mail    {_EMAIL}\n  password  {stage.password}\nCtrl+C ends the demo.")
-    threading.Event().wait()
+    threading.Event().wait()  # Ctrl+C and SIGTERM interrupt it
 
 
 def _get(client: httpx2.Client, path: str) -> Any:
@@ -209,6 +257,7 @@ def _print(message: dict[str, Any], draft: dict[str, Any]) -> None:
         show(draft)
 
 
-def _last_line(log_file: Path) -> str:
+def _last_words(runtime: Runtime) -> str:
+    log_file = runtime.settings.data_dir / "worker.log"
     lines = log_file.read_text(errors="replace").strip().splitlines() if log_file.exists() else []
-    return lines[-1] if lines else "none"
+    return lines[-1] if lines else "nothing"

@@ -12,8 +12,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
 
 import structlog
 import uvicorn
@@ -92,20 +92,18 @@ def web_server(runtime: Runtime) -> uvicorn.Server:
 
 def serve(runtime: Runtime, listener: socket.socket, *, worker: bool) -> None:
     """Serve until a signal comes; then finish what is under way, stop the worker and return."""
-    server = web_server(runtime)
-    warm_up(runtime)
-    with watched(runtime, worker=worker):
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(WorkerProcess(runtime.settings)) if worker else None
+        server = web_server(runtime)
+        warm_up(runtime)
+        stack.enter_context(watched(runtime, process))
         server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
-def watched(runtime: Runtime, *, worker: bool, worker_log: Path | None = None) -> Iterator[None]:
-    """Keep the embedded database server and, if wanted, a worker process running; the worker stops at the end.
-
-    What the worker logs goes to `worker_log`, or to our standard error.
-    """
+def watched(runtime: Runtime, process: "WorkerProcess | None") -> Iterator[None]:
+    """Keep the embedded database server and the worker process, where there are such, running."""
     stop = threading.Event()
-    process = WorkerProcess(runtime.settings, worker_log) if worker else None
     watcher = threading.Thread(target=_watch, args=(runtime, process, stop), name="watcher", daemon=True)
     watcher.start()
     try:
@@ -113,17 +111,13 @@ def watched(runtime: Runtime, *, worker: bool, worker_log: Path | None = None) -
     finally:
         stop.set()
         watcher.join()
-        if process is not None:
-            process.stop()
 
 
 def _watch(runtime: Runtime, process: "WorkerProcess | None", stop: threading.Event) -> None:
     pause = _LOOK_SECONDS
-    while True:
+    while not stop.wait(pause):
         if process is not None:
             process.ensure_running()
-        if stop.wait(pause):
-            return
         try:
             if runtime.server is not None:
                 runtime.server.ensure_running()
@@ -134,7 +128,7 @@ def _watch(runtime: Runtime, process: "WorkerProcess | None", stop: threading.Ev
 
 
 class WorkerProcess:
-    """A child that runs `aspa work`, started again when it dies.
+    """A child that runs `aspa work` within a context, started again when it dies and somebody looks.
 
     It has a session of its own, so that Ctrl+C reaches only us and it is stopped in order; and it holds a pipe of
     ours as its standard input, so that it also leaves when we are killed and cannot stop it.
@@ -146,6 +140,17 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self._not_before = 0
+
+    def __enter__(self) -> Self:
+        """Start the child."""
+        self.ensure_running()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the child finish its job and leave; kill it where that takes too long."""
+        self._stop()
 
     def ensure_running(self) -> None:
         """Start the child if it is not running; after the first start, a little later each time it dies."""
@@ -170,8 +175,7 @@ class WorkerProcess:
                 start_new_session=True,
             )
 
-    def stop(self) -> None:
-        """Let the child finish its job and leave; kill it where that takes too long."""
+    def _stop(self) -> None:
         if self._process is None:
             return
         self._process.terminate()
@@ -193,6 +197,15 @@ def settings_environment(settings: Settings) -> Mapping[str, str]:
         for name, value in values.items()
         if value is not None
     }
+
+
+def import_models_ahead() -> None:
+    """Import the heavy libraries in a thread, while the process waits for its database: seconds earlier ready."""
+
+    def load() -> None:
+        import sentence_transformers  # noqa: F401
+
+    threading.Thread(target=load, name="imports", daemon=True).start()
 
 
 @contextlib.contextmanager

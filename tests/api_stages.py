@@ -61,9 +61,9 @@ class World:
             _, token = tokens.create(session, name="narrow", scopes=scopes, agent=agent)
         return self.client(token)
 
-    def a_draft(self, text: str = "We open at nine.", **details: str) -> Draft:
+    def a_draft(self, reply: str = "We open at nine.", **details: str) -> Draft:
         """Receive a message and write its draft by hand; return it with everything loaded."""
         with self.runtime.sessions.begin() as session:
             received = conversations.receive(session, self.channel, a_message(**details))
-            draft = written(session, conversations.get(session, received.conversation_id), text)
+            draft = written(session, conversations.get(session, received.conversation_id), reply)
             return conversations.get_draft(session, draft.id)

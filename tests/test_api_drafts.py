@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from assistant import conversations
@@ -137,44 +136,43 @@ def test_only_a_person_decides(world: World) -> None:
     assert sent(world) == []
 
 
-@pytest.mark.parametrize(
-    ("method", "url", "scope"),
-    [
-        ("POST", "/api/v1/messages", "messages:write"),
-        ("GET", "/api/v1/conversations", "conversations:read"),
-        ("GET", "/api/v1/conversations/1", "conversations:read"),
-        ("POST", "/api/v1/conversations/1/drafts", "drafts:write"),
-        ("GET", "/api/v1/drafts/1", "conversations:read"),
-        ("POST", "/api/v1/drafts/1/reject", "drafts:write"),
-        ("POST", "/api/v1/drafts/1/approve", "drafts:approve"),
-        ("POST", "/api/v1/suggest", "suggest"),
-        ("GET", "/api/v1/knowledge/entries", "knowledge:read"),
-        ("POST", "/api/v1/knowledge/entries", "knowledge:write"),
-        ("PATCH", "/api/v1/knowledge/entries/1", "knowledge:write"),
-        ("DELETE", "/api/v1/knowledge/entries/1", "knowledge:write"),
-        ("POST", "/api/v1/knowledge/entries/import", "knowledge:write"),
-        ("POST", "/api/v1/knowledge/entries/search", "knowledge:read"),
-    ],
-)
-def test_scopes(world: World, method: str, url: str, scope: str) -> None:
-    valid: dict[str, dict[str, Any]] = {
-        "/api/v1/messages": {"channel": "shop", "external_id": "1", "customer": {"id": "c"}, "text": "t"},
-        "/api/v1/drafts/1/reject": {"reason": "r"},
-        "/api/v1/drafts/1/approve": {"fingerprint": "f"},
-        "/api/v1/suggest": {"text": "t"},
-        "/api/v1/knowledge/entries": {"external_id": "e", "question": "q", "answer": "a"},
-        "/api/v1/knowledge/entries/search": {"question": "q"},
+SCOPES: list[tuple[str, str, dict[str, Any] | None, str]] = [
+    (
+        "POST",
+        "/api/v1/messages",
+        {"channel": "s", "external_id": "1", "customer": {"id": "c"}, "text": "t"},
+        "messages:write",
+    ),
+    ("GET", "/api/v1/conversations", None, "conversations:read"),
+    ("GET", "/api/v1/conversations/1", None, "conversations:read"),
+    ("POST", "/api/v1/conversations/1/drafts", {}, "drafts:write"),
+    ("GET", "/api/v1/drafts/1", None, "conversations:read"),
+    ("POST", "/api/v1/drafts/1/reject", {"reason": "r"}, "drafts:write"),
+    ("POST", "/api/v1/drafts/1/approve", {"fingerprint": "f"}, "drafts:approve"),
+    ("POST", "/api/v1/suggest", {"text": "t"}, "suggest"),
+    ("GET", "/api/v1/knowledge/entries", None, "knowledge:read"),
+    ("GET", "/api/v1/knowledge/entries/1", None, "knowledge:read"),
+    ("POST", "/api/v1/knowledge/entries", {"external_id": "e", "question": "q", "answer": "a"}, "knowledge:write"),
+    ("PATCH", "/api/v1/knowledge/entries/1", {}, "knowledge:write"),
+    ("DELETE", "/api/v1/knowledge/entries/1", None, "knowledge:write"),
+    ("POST", "/api/v1/knowledge/entries/import", {}, "knowledge:write"),
+    ("POST", "/api/v1/knowledge/entries/search", {"question": "q"}, "knowledge:read"),
+]
+
+
+def test_scopes(world: World) -> None:
+    other = {
+        scope: world.client_with("knowledge:read" if scope != "knowledge:read" else "suggest") for *_, scope in SCOPES
     }
-    body = None if method == "GET" else valid.get(url, {})
-    assert world.anonymous.request(method, url, json=body).status_code == 401
-    other = "knowledge:read" if scope != "knowledge:read" else "suggest"
-    refused = world.client_with(other).request(method, url, json=body)
-    assert refused.status_code == 403
-    assert scope in refused.json()["detail"]
+    for method, url, body, scope in SCOPES:
+        assert (url, world.anonymous.request(method, url, json=body).status_code) == (url, 401)
+        refused = other[scope].request(method, url, json=body)
+        assert (url, refused.status_code) == (url, 403)
+        assert scope in refused.json()["detail"]
 
 
 def test_wrong_token(world: World) -> None:
-    for token in ("", "aspa_wrong", "ä".encode().decode("latin-1")):
+    for token in ("", "aspa_wrong", "x" * 10_000):
         answer = world.client(token).get("/api/v1/conversations")
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"

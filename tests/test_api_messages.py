@@ -1,14 +1,15 @@
 """`POST /api/v1/messages`: what a program posts is there, once; and what is refused, with which sentence."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from sqlalchemy import func, select
 
 from assistant.tables import Conversation, Message
 from tests.api_stages import World
 
 URL = "/api/v1/messages"
+JSON = {"Content-Type": "application/json"}
 
 
 def body(**changes: object) -> dict[str, object]:
@@ -45,55 +46,48 @@ def test_same_message_at_once_is_stored_once(world: World) -> None:
     assert stored(world) == ["Hello?"]
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("a\0b", "ab"),
-        ("half \ud83d emoji", "half \ufffd emoji"),
-        ("مرحبا، متى تفتحون؟", "مرحبا، متى تفتحون؟"),
-        ("😡😡😡", "😡😡😡"),
-        ("x" * 100_000, "x" * 100_000),
-    ],
-    ids=["nul", "lone surrogate", "right to left", "emoji", "100 KB"],
-)
-def test_odd_text_is_kept(world: World, sent: str, kept: str) -> None:
-    assert world.program.post(URL, json=body(text=sent)).status_code == 202
-    assert stored(world) == [kept]
+def test_odd_text_is_kept(world: World) -> None:
+    texts = {
+        "a\0b": "ab",
+        "half \ud83d emoji": "half \ufffd emoji",
+        "مرحبا، متى تفتحون؟": "مرحبا، متى تفتحون؟",
+        "😡😡😡": "😡😡😡",
+        "x" * 100_000: "x" * 100_000,
+    }
+    for number, text in enumerate(texts):
+        content = json.dumps(body(text=text, external_id=str(number)))
+        assert world.program.post(URL, content=content, headers=JSON).status_code == 202
+    assert stored(world) == list(texts.values())
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"text": ""}, "text"),
-        ({"text": " \n\t "}, "text"),
-        ({"text": 5}, "text"),
-        ({"text": "x" * 200_001}, "text"),
-        ({"external_id": ""}, "external_id"),
-        ({"external_id": "a\0b"}, "external_id"),
-        ({"external_id": None}, "external_id"),
-        ({"customer": "Anna"}, "customer"),
-        ({"customer": {"name": "Anna"}}, "customer.id"),
-        ({"visibility": "secret"}, "visibility"),
-        ({"sent_at": "yesterday"}, "sent_at"),
-        ({"sent_at": "2026-01-31T09:00:00"}, "sent_at"),
-        ({"sent_at": "9999-12-31T23:59:59-14:00"}, "sent_at"),
-    ],
-    ids=str,
-)
-def test_refuses_wrong_field(world: World, change: dict[str, object], field: str) -> None:
-    answer = world.program.post(URL, json=body(**change))
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["errors"][0]["field"] == field
-    assert problem["status"] == 422
-    assert problem["detail"]
-    assert stored(world) == []
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({"text": ""}, "text"),
+    ({"text": " \n\t "}, "text"),
+    ({"text": 5}, "text"),
+    ({"text": "x" * 200_001}, "text"),
+    ({"external_id": ""}, "external_id"),
+    ({"external_id": "a\0b"}, "external_id"),
+    ({"external_id": "\ud800"}, "external_id"),
+    ({"external_id": "x" * 501}, "external_id"),
+    ({"external_id": None}, "external_id"),
+    ({"customer": "Anna"}, "customer"),
+    ({"customer": {"name": "Anna"}}, "customer.id"),
+    ({"visibility": "secret"}, "visibility"),
+    ({"sent_at": "yesterday"}, "sent_at"),
+    ({"sent_at": "2026-01-31T09:00:00"}, "sent_at"),
+    ({"sent_at": "9999-12-31T23:59:59-14:00"}, "sent_at"),
+]
 
 
-def test_refuses_lone_surrogate_in_an_id(world: World) -> None:
-    answer = world.program.post(URL, content=b'{"channel":"shop","external_id":"\\ud800","customer":{"id":"c"},"text":"t"}')
-    assert answer.status_code == 422
+def test_refuses_wrong_fields(world: World) -> None:
+    for change, field in WRONG:
+        answer = world.program.post(URL, content=json.dumps(body(**change)), headers=JSON)
+        problem = answer.json()
+        assert (change, answer.status_code) == (change, 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert problem["errors"][0]["field"] == field
+        assert problem["errors"][0]["message"]
+        assert problem["detail"]
     assert stored(world) == []
 
 
@@ -103,16 +97,13 @@ def test_refuses_unknown_channel(world: World) -> None:
     assert "aspa channel list" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"{", b"", b"[]", b"null", b'"text"', b"\xff\xfe{}", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"NaN"],
-    ids=["half", "empty", "list", "null", "text", "not UTF-8", "deep", "long number", "NaN"],
-)
-def test_refuses_what_is_no_message(world: World, content: bytes) -> None:
-    answer = world.program.post(URL, content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"]
+def test_refuses_what_is_no_message(world: World) -> None:
+    half, deep, long_number = b"{", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"
+    for content in (half, b"", b"[]", b"null", b'"text"', b"\xff\xfe{}", deep, long_number, b"NaN"):
+        answer = world.program.post(URL, content=content, headers=JSON)
+        assert (content[:20], answer.status_code in (400, 422)) == (content[:20], True)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"]
 
 
 def test_lists_conversations_in_pages(world: World) -> None:
@@ -139,13 +130,11 @@ def test_finds_conversations_by_words(world: World) -> None:
     assert world.program.get("/api/v1/conversations", params={"q": "a\0%"}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "query", ["after=nonsense", "status=lost", "language=sv", "limit=0", "limit=x"], ids=lambda query: query
-)
-def test_refuses_wrong_query(world: World, query: str) -> None:
-    answer = world.program.get(f"/api/v1/conversations?{query}")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+def test_refuses_wrong_queries(world: World) -> None:
+    for query in ("after=nonsense", "status=lost", "language=sv", "limit=0", "limit=x"):
+        answer = world.program.get(f"/api/v1/conversations?{query}")
+        assert (query, answer.status_code) == (query, 422)
+        assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
 def test_shows_a_conversation(world: World) -> None:

@@ -51,6 +51,7 @@ def work(
     from api import serving
     from assistant import jobs
 
+    serving.import_models_ahead()
     with serving.stop_event(end_of_stdin=while_stdin_open) as stop, opened(level=logging.INFO) as runtime:
         note("The worker starts (Ctrl+C stops it)")
         jobs.run_worker(runtime, concurrency=concurrency, stop=stop)
