@@ -16,10 +16,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from assistant import audit, queue
-from assistant.drafting import DraftRequest, draft_reply
 from assistant.errors import AspaError, Unavailable
+from assistant.reply import DraftRequest
 from assistant.runtime import Runtime
 from assistant.tables import Agent, ApiToken, Suggestion
+from assistant.writing import reply_to
 from knowledge.database import conninfo, notify, utcnow
 from models import ModelError
 from models.chat import Turn
@@ -59,14 +60,7 @@ def answer(runtime: Runtime, request_id: UUID) -> None:
         return
     document, failure = None, None
     try:
-        reply = draft_reply(
-            _request(row.request),
-            knowledge_base=runtime.knowledge_base(),
-            language_model=runtime.language_model(),
-            identifier=runtime.identifier(),
-            persona=runtime.persona(),
-        )
-        document = reply.document()
+        document = reply_to(runtime, _request(row.request)).document()
     except (ModelError, AspaError) as error:
         failure = str(error)
     except Exception:  # the worker's edge: somebody waits for an answer

@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session, joinedload
 
 from assistant import queue
 from assistant.conversations import announce, lock
-from assistant.drafting import DraftReply, DraftRequest, draft_reply
+from assistant.drafting import draft_reply
 from assistant.errors import AspaError
+from assistant.reply import DraftReply, DraftRequest
 from assistant.runtime import Runtime
 from assistant.settings import Settings
 from assistant.tables import Channel, Citation, Conversation, Customer, Draft, Message
 from assistant.triage import triage
 from knowledge.database import utcnow
-from models import ModelError
+from models import LanguageIdentifier, ModelError
 from models.chat import Turn
 
 log = logging.getLogger(__name__)
@@ -47,20 +48,14 @@ def write_draft(runtime: Runtime, conversation_id: int, *, crashes: int = 0) -> 
     message cannot take every worker down. A lost database raises; the draft stays queued.
     """
     with runtime.sessions.begin() as session:
-        assignment = _read(session, conversation_id, runtime.settings)
+        assignment = _read(session, conversation_id, runtime)
     if assignment is None:
         return
     if crashes >= MOST_CRASHES:
         _save_failure(runtime, assignment, "The program stopped each time it tried to write this draft.")
         return
     try:
-        reply = draft_reply(
-            assignment.request,
-            knowledge_base=runtime.knowledge_base(),
-            language_model=runtime.language_model(),
-            identifier=runtime.identifier(),
-            persona=runtime.persona(),
-        )
+        reply = reply_to(runtime, assignment.request)
     except (OperationalError, InterfaceError):
         raise
     except (ModelError, AspaError) as error:
@@ -73,7 +68,18 @@ def write_draft(runtime: Runtime, conversation_id: int, *, crashes: int = 0) -> 
         _save(runtime, assignment, reply)
 
 
-def _read(session: Session, conversation_id: int, settings: Settings) -> Assignment | None:
+def reply_to(runtime: Runtime, request: DraftRequest) -> DraftReply:
+    """Draft a reply with this process's models and knowledge; raises ModelError or AspaError where they cannot load."""
+    return draft_reply(
+        request,
+        knowledge_base=runtime.knowledge_base(),
+        language_model=runtime.language_model(),
+        identifier=runtime.identifier(),
+        persona=runtime.persona(),
+    )
+
+
+def _read(session: Session, conversation_id: int, runtime: Runtime) -> Assignment | None:
     """Return what to draft now; None where nothing is queued, or where it was put off."""
     conversation = session.get(Conversation, conversation_id)
     if conversation is None:
@@ -84,8 +90,8 @@ def _read(session: Session, conversation_id: int, settings: Settings) -> Assignm
         return None
     said = _said(session, conversation_id)
     unanswered = _unanswered(said)
-    _triage(conversation, unanswered)
-    due = _due(unanswered, settings)
+    _triage(conversation, unanswered, runtime.identifier())
+    due = _due(unanswered, runtime.settings)
     if draft.requested_by is None and due > utcnow():
         queue.defer_draft(session, conversation_id, at=due)
         return None
@@ -117,11 +123,11 @@ def _due(unanswered: list[Message], settings: Settings) -> datetime:
     return min(quiet, enough)
 
 
-def _triage(conversation: Conversation, unanswered: list[Message]) -> None:
-    found = triage(unanswered[-1].text)
-    conversation.language = found.language or conversation.language
-    conversation.mood = found.mood
-    conversation.urgency = max(found.urgency, *(triage(message.text).urgency for message in unanswered))
+def _triage(conversation: Conversation, unanswered: list[Message], identifier: LanguageIdentifier) -> None:
+    found = [triage(message.text, identifier) for message in unanswered]
+    conversation.language = found[-1].language or conversation.language
+    conversation.mood = found[-1].mood
+    conversation.urgency = max(each.urgency for each in found)
 
 
 def _request(

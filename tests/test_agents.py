@@ -82,5 +82,5 @@ def test_an_address_is_taken_in_any_case_of_letters(session: Session) -> None:
 def test_what_cannot_be_used_is_refused(session: Session, change: dict[str, str], field: str) -> None:
     details = {"email": "maija@example.com", "name": "Maija", **change}
     with pytest.raises(Invalid) as caught:
-        agents.add(session, **details)  # type: ignore[arg-type]
+        agents.add(session, **details)
     assert caught.value.field == field

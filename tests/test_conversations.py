@@ -18,7 +18,7 @@ from assistant import conversations, decisions
 from assistant.decisions import fingerprint
 from assistant.errors import Conflict, Invalid, NotFound
 from assistant.inbox import inbox
-from assistant.tables import AuditRecord, Channel, Conversation, Customer, Delivery, Draft, Message
+from assistant.tables import Agent, AuditRecord, Channel, Conversation, Customer, Delivery, Draft, Message
 from knowledge.database import conninfo, session_factory
 from tests.stages import a_channel, a_conversation, a_message, an_agent, written
 
@@ -281,7 +281,7 @@ def test_a_message_while_an_agent_approves(engine: Engine) -> None:
             seen, draft_id = fingerprint(draft), draft.id
 
         def act(
-            number: int, channel: Channel = channel, seen: str = seen, draft_id: int = draft_id, agent: object = agent
+            number: int, channel: Channel = channel, seen: str = seen, draft_id: int = draft_id, agent: Agent = agent
         ) -> object:
             with sessions.begin() as session:
                 if number == 0:
@@ -290,7 +290,7 @@ def test_a_message_while_an_agent_approves(engine: Engine) -> None:
                     session,
                     conversations.get_draft(session, draft_id),
                     agent=agent,
-                    fingerprint=seen,  # type: ignore[arg-type]
+                    fingerprint=seen,
                 )
 
         received, approved = in_threads(2, act)

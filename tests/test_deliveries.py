@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from assistant import decisions, deliveries
 from assistant.decisions import fingerprint
-from assistant.errors import Conflict
+from assistant.errors import ChannelError, Conflict
 from assistant.runtime import Runtime
 from assistant.settings import Settings
 from assistant.tables import Agent, Delivery, DeliveryAttempt
@@ -152,7 +152,7 @@ def test_a_late_failure_does_not_undo_a_delivery(runtime: Runtime, receiver: Rec
     deliveries.deliver(runtime, delivery_id)
     with runtime.sessions.begin() as session:
         deliveries._record_failure(
-            session, slow, deliveries.ChannelError("Too late.", permanent=True), runtime.settings
+            session, slow, ChannelError("Too late.", permanent=True), runtime.settings
         )
     assert (delivery(runtime).state, delivery(runtime).failure) == ("delivered", None)
 

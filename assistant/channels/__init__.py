@@ -20,6 +20,8 @@ from assistant.errors import Conflict, Invalid, NotFound
 from assistant.tables import Channel
 from knowledge.database import clean_text
 
+__all__ = ["KINDS", "add", "find", "generic"]
+
 KINDS = MappingProxyType({"generic": generic})
 
 
