@@ -13,12 +13,17 @@ function say(text) {
   if (connection.textContent !== text) connection.textContent = text;
 }
 
+// What the server last said of each part. The page itself is no measure: other modules change attributes in it.
+const known = new Map();
+
 function replace(old, fresh) {
-  if (old.isEqualNode(fresh)) return;
+  const said = fresh.outerHTML;
+  if (known.get(fresh.id) === said) return;
   const held = !document.dispatchEvent(
     new CustomEvent("aspa:replace", { detail: { old, fresh }, cancelable: true }),
   );
   if (held) return;
+  known.set(fresh.id, said);
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const typed = focused === "search" ? document.activeElement.value : null;
   const scrolled = old.scrollTop;
@@ -52,7 +57,7 @@ async function refresh() {
     }
     document.title = page.title;
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // a TypeError is a lost connection: the event source tells and retries
+    if (!(error instanceof TypeError)) throw error; // else a lost connection: the event source tells and tries again
   } finally {
     fetching = false;
     if (again) {
@@ -81,6 +86,7 @@ function listen() {
 }
 
 if (connection) {
+  for (const part of document.querySelectorAll("[data-live]")) known.set(part.id, part.outerHTML);
   listen();
   setInterval(() => document.hidden || soon(), MINUTE);
   document.addEventListener("visibilitychange", () => document.hidden || soon());
