@@ -38,8 +38,11 @@ HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 10.0
 RESCUE_SECONDS = 5.0
 POLL_SECONDS = 0.5  # a job that was put off starts at most this late
+WATCH_SECONDS = 2.0
 KEEP_JOBS_HOURS = 24
 PARALLEL_DELIVERIES = 8
+
+_POOL = {"min_size": 1, "max_size": 6, "timeout": 5.0, "reconnect_timeout": 5.0}  # seconds; the defaults are minutes
 
 
 def _draft_conversation(context: JobContext, conversation_id: int) -> None:
@@ -116,6 +119,7 @@ async def _work_until(runtime: Runtime, concurrency: int, stop: threading.Event)
     # Python's default would be six threads on two cores: hanging receivers could take them all.
     threads = ThreadPoolExecutor(concurrency + PARALLEL_DELIVERIES + 2, thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)
+    watch = asyncio.create_task(_watch_server(runtime))
     while not stop.is_set():
         try:
             await _work(runtime, concurrency, stop)
@@ -123,13 +127,22 @@ async def _work_until(runtime: Runtime, concurrency: int, stop: threading.Event)
             log.warning("The worker lost the database and tries again: %s", error.__cause__ or error)
         if not stop.is_set():
             await asyncio.sleep(1.0)
+    watch.cancel()
+
+
+async def _watch_server(runtime: Runtime) -> None:
+    """Start the embedded server again whenever it has died."""
+    while runtime.server is not None:
+        try:
+            await asyncio.to_thread(runtime.server.ensure_running)
+        except DatabaseUnavailable as error:
+            log.error("The database does not start: %s", error)  # noqa: TRY400 — the sentence says it all
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _work(runtime: Runtime, concurrency: int, stop: threading.Event) -> None:
     """Do jobs until `stop` is set, or the database is lost (procrastinate's workers then end)."""
-    if runtime.server is not None:
-        await asyncio.to_thread(runtime.server.ensure_running)
-    app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), min_size=1, max_size=6))
+    app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), **_POOL))
     for name, function in TASKS.items():
         app.task(name=name, pass_context=True)(function)
     async with app.open_async():

@@ -1,7 +1,6 @@
 """A receiver of replies on localhost, as an integrator would run one."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,22 +17,23 @@ class Request:
 
 @dataclass
 class Receiver:
-    """Answers each post with the next of `answers` (the last one for ever), after `delay` seconds."""
+    """Answers each post with the next of `answers` (the last one for ever), as soon as `go` is set."""
 
     answers: list[int] = field(default_factory=lambda: [204])
     headers: dict[str, str] = field(default_factory=dict)
-    delay: float = 0.0
+    go: threading.Event = field(default_factory=threading.Event)
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         """Start to listen on a free port."""
         receiver = self
+        self.go.set()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.take(Request({name.lower(): value for name, value in self.headers.items()}, body))
-                time.sleep(receiver.delay)
+                receiver.go.wait(60)
                 status = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
                 self.send_response(status)
                 for name, value in receiver.headers.items():
@@ -54,6 +54,7 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening."""
+        self.go.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,14 +1,17 @@
 """Scenes that several tests play on: a channel, a customer's message, an agent, a draft that waits for a decision."""
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from assistant import agents, channels, conversations
@@ -16,6 +19,8 @@ from assistant.channels.exchange import IncomingMessage
 from assistant.runtime import Once, Runtime, open_runtime
 from assistant.settings import Settings
 from assistant.tables import Agent, Channel, Conversation, Draft
+from knowledge.entries import EntryContent, put
+from knowledge.indexing import update_index
 from knowledge.search import KnowledgeBase
 from models import LanguageModel
 from models.fakes import FakeEmbedder, FakeLanguageModel
@@ -26,10 +31,11 @@ URL = "http://127.0.0.1:9/nowhere"  # the discard port: nobody listens there
 
 @contextmanager
 def opened(
-    database_url: str, data_dir: Path, language_model: LanguageModel | None = None, **settings: Any
+    database_url: str | None, data_dir: Path, language_model: LanguageModel | None = None, **settings: Any
 ) -> Iterator[Runtime]:
-    """Open a runtime over the test's database with stand-ins for the models."""
-    with open_runtime(Settings(database_url=SecretStr(database_url), data_dir=data_dir, **settings)) as runtime:
+    """Open a runtime over the test's database, or over an embedded one of its own, with stand-ins for the models."""
+    url = None if database_url is None else SecretStr(database_url)
+    with open_runtime(Settings(database_url=url, data_dir=data_dir, **settings)) as runtime:
         embedder = FakeEmbedder()
         knowledge_base = Once(lambda: KnowledgeBase(runtime.engine, runtime.index_dir, embedder))
         try:
@@ -42,6 +48,35 @@ def opened(
         finally:
             if knowledge_base.made is not None:
                 knowledge_base.made.close()
+
+
+QUESTION = "When do you open?"
+ANSWER = "We open at 9 every day."
+
+
+def with_knowledge(runtime: Runtime) -> None:
+    """Store and index one entry, which answers `QUESTION`."""
+    entry = EntryContent(kind="faq", external_id="hours", question=QUESTION, answer=ANSWER, language="en")
+    with runtime.sessions.begin() as session:
+        put(session, entry, author="test")
+    update_index(runtime.engine, runtime.index_dir, runtime.embedder())
+
+
+def wait_for(runtime: Runtime, condition: Callable[[Session], object], seconds: float = 60.0) -> None:
+    """Return when the condition holds in a new transaction; fail after so many seconds. A lost database is no."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(OperationalError), runtime.sessions() as session:
+            if condition(session):
+                return
+        if time.monotonic() > deadline:
+            raise AssertionError("It did not happen in time.")
+        time.sleep(0.05)
+
+
+def has_draft(status: str) -> Callable[[Session], bool]:
+    """Make a condition: there is a draft with this status."""
+    return lambda session: session.scalars(select(Draft.id).where(Draft.status == status)).first() is not None
 
 
 def a_channel(session: Session, *, url: str = URL, name: str = "shop") -> Channel:
