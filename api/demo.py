@@ -40,6 +40,7 @@ _INDEX_SECONDS = 300.0
 _DRAFT_SECONDS = 300.0
 _DELIVERY_SECONDS = 60.0
 _POLL_SECONDS = 0.2
+_MOST_STARTS = 2
 _SAMPLE = ("faq_en.jsonl", "faq_fi.jsonl", "past_replies.jsonl")
 _EMAIL = "aino@usvapuro.example"
 
@@ -77,11 +78,11 @@ def run(*, port: int | None, once: bool) -> None:
         with _step("Making a database"):
             runtime = stack.enter_context(open_runtime(settings))
         stack.enter_context(serving.watched(runtime, worker))
-        _import_sample(runtime)
+        _import_sample(runtime, worker)
         stage = _set(runtime, receiver, secret)
         stack.enter_context(_web(runtime, listener))
         client = stack.enter_context(_client(url, stage))
-        drafted = _draft_samples(runtime, client, stage)
+        drafted = _draft_samples(client, stage, worker)
         if once:
             _approve_one(client, drafted, receiver)
         else:
@@ -97,7 +98,7 @@ def _step(what: str) -> Iterator[None]:
         yield
 
 
-def _import_sample(runtime: Runtime) -> None:
+def _import_sample(runtime: Runtime, worker: serving.WorkerProcess) -> None:
     """Import the sample knowledge and have the worker index it, from what it indexed the last time if it did."""
     with as_file(files("knowledge") / "sample") as sample:
         paths = [sample / name for name in _SAMPLE]
@@ -106,9 +107,9 @@ def _import_sample(runtime: Runtime) -> None:
             shutil.copytree(known, runtime.index_dir)
         with runtime.sessions.begin() as session:
             report = import_files(session, paths, author="aspa demo")
-            queue.defer_index(session)
+            queue.defer_index_knowledge(session)
     with _step("Loading the models and indexing the sample knowledge"):
-        _until(lambda: _indexed(runtime), runtime, _INDEX_SECONDS, "The sample knowledge was not indexed")
+        _until(lambda: _indexed(runtime), worker, _INDEX_SECONDS, "index the sample knowledge")
     output.say(f"{report.added} FAQ entries and past replies are imported.")
     if not known.exists():
         with contextlib.suppress(OSError):  # without a cache the next demo is slower, and that is all
@@ -135,16 +136,18 @@ def _indexed(runtime: Runtime) -> bool:
             {"name": queue.INDEX},
         )
     if status not in ("todo", "doing", "succeeded"):
-        raise Unavailable(f"The sample knowledge was not indexed; the worker says: {_last_words(runtime)}")
+        raise Unavailable("The sample knowledge could not be indexed: run `aspa doctor` to see what is missing.")
     return status == "succeeded"
 
 
-def _until(done: Callable[[], bool], runtime: Runtime, seconds: float, failure: str) -> None:
-    """Wait until `done`; raises Unavailable after `seconds`."""
+def _until(done: Callable[[], bool], worker: serving.WorkerProcess, seconds: float, deed: str) -> None:
+    """Wait until the worker has done a deed; raises Unavailable after `seconds`, or where it dies again and again."""
     deadline = time.monotonic() + seconds
     while not done():
+        if worker.starts > _MOST_STARTS:
+            raise Unavailable(f"The worker cannot {deed}. It says: {worker.last_words()}")
         if time.monotonic() > deadline:
-            raise Unavailable(f"{failure} within {seconds:.0f} s; the worker says: {_last_words(runtime)}")
+            raise Unavailable(f"The worker did not {deed} within {seconds:.0f} s. It says: {worker.last_words()}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -180,7 +183,7 @@ def _client(url: str, stage: Stage) -> Iterator[httpx2.Client]:
         yield client
 
 
-def _draft_samples(runtime: Runtime, client: httpx2.Client, stage: Stage) -> list[dict[str, Any]]:
+def _draft_samples(client: httpx2.Client, stage: Stage, worker: serving.WorkerProcess) -> list[dict[str, Any]]:
     """Post the sample messages, print each draft as it comes, and return the drafts."""
     asked = {_post(client, stage, message): message for message in _messages()}
     output.say(f"{len(asked)} customers have written. The drafts, as they come:")
@@ -188,7 +191,7 @@ def _draft_samples(runtime: Runtime, client: httpx2.Client, stage: Stage) -> lis
 
     def look() -> bool:
         for conversation_id in list(asked):
-            draft = _get(client, f"/api/v1/conversations/{conversation_id}")["draft"]
+            draft = _checked(client.get(f"/api/v1/conversations/{conversation_id}"))["draft"]
             if draft is not None and draft["status"] != "queued":
                 drafted.append(draft)
                 _print(asked.pop(conversation_id), draft)
@@ -202,7 +205,7 @@ def _draft_samples(runtime: Runtime, client: httpx2.Client, stage: Stage) -> lis
             shown.update(task, completed=len(drafted))
             return done
 
-        _until(look_and_count, runtime, _DRAFT_SECONDS, "The drafts did not come")
+        _until(look_and_count, worker, _DRAFT_SECONDS, "write the drafts")
     return drafted
 
 
@@ -211,20 +214,22 @@ def _post(client: httpx2.Client, stage: Stage, message: dict[str, Any]) -> int:
     body = json.dumps(message, ensure_ascii=False).encode()
     headers = signing.signed_headers(stage.secret, f"msg_{message['external_id']}", body)
     headers["Content-Type"] = "application/json"
-    answer = client.post(f"/webhooks/generic/{stage.channel_id}", content=body, headers=headers)
-    answer.raise_for_status()
-    return int(answer.json()["messages"][0]["conversation_id"])
+    answer = _checked(client.post(f"/webhooks/generic/{stage.channel_id}", content=body, headers=headers))
+    return int(answer["messages"][0]["conversation_id"])
 
 
 def _approve_one(client: httpx2.Client, drafted: list[dict[str, Any]], receiver: Receiver) -> None:
     """Approve the first draft that answers, and wait until the receiver has it with a good signature."""
-    draft = next((one for one in drafted if one["status"] == "ready"), drafted[0])
-    answer = client.post(
-        f"/api/v1/drafts/{draft['id']}/approve",
-        json={"fingerprint": draft["fingerprint"]},
-        headers={"Idempotency-Key": secrets.token_hex(16)},
+    draft = next((one for one in drafted if one["status"] == "ready"), None)
+    if draft is None:
+        raise Unavailable("No draft is ready to be approved: run `aspa doctor` to see what is missing.")
+    _checked(
+        client.post(
+            f"/api/v1/drafts/{draft['id']}/approve",
+            json={"fingerprint": draft["fingerprint"]},
+            headers={"Idempotency-Key": secrets.token_hex(16)},
+        )
     )
-    answer.raise_for_status()
     reply = receiver.wait(_DELIVERY_SECONDS)
     if reply is None:
         raise Unavailable("The approved reply was not delivered within a minute: run the demo again with --debug.")
@@ -238,9 +243,10 @@ def _wait(url: str, stage: Stage) -> None:
     threading.Event().wait()  # Ctrl+C and SIGTERM interrupt it
 
 
-def _get(client: httpx2.Client, path: str) -> Any:
-    answer = client.get(path)
-    answer.raise_for_status()
+def _checked(answer: httpx2.Response) -> Any:
+    """Return what the server answered; raises Unavailable with its own sentence where it refused."""
+    if answer.is_error:
+        raise Unavailable(f"The server answered {answer.status_code}: {answer.json()['detail']}")
     return answer.json()
 
 
@@ -255,9 +261,3 @@ def _print(message: dict[str, Any], draft: dict[str, Any]) -> None:
         output.say(f"  ! {draft['failure']}")
     else:
         show(draft)
-
-
-def _last_words(runtime: Runtime) -> str:
-    log_file = runtime.settings.data_dir / "worker.log"
-    lines = log_file.read_text(errors="replace").strip().splitlines() if log_file.exists() else []
-    return lines[-1] if lines else "nothing"

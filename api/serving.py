@@ -138,8 +138,8 @@ class WorkerProcess:
         self._environment = os.environ | settings_environment(settings)
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
-        self._starts = 0
         self._not_before = 0
+        self.starts = 0
 
     def __enter__(self) -> Self:
         """Start the child."""
@@ -159,11 +159,11 @@ class WorkerProcess:
                 return
             log.warning("worker_died", status=self._process.returncode)
             self._process = None
-            self._not_before = min(self._starts, 10)
+            self._not_before = min(self.starts, 10)
         if self._not_before > 0:
             self._not_before -= 1  # counted in looks, one every two seconds
             return
-        self._starts += 1
+        self.starts += 1
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
             self._process = subprocess.Popen(
@@ -174,6 +174,12 @@ class WorkerProcess:
                 stderr=errors,
                 start_new_session=True,
             )
+
+    def last_words(self) -> str:
+        """Return the last line of its log file, where it has one: why it died, say."""
+        there = self._log_file is not None and self._log_file.exists()
+        lines = self._log_file.read_text(errors="replace").split("\n") if self._log_file and there else []
+        return next((line for line in reversed(lines) if line.strip()), "nothing")
 
     def _stop(self) -> None:
         if self._process is None:

@@ -58,7 +58,7 @@ def add_entry(session: SessionDep, caller: Writer, new: EntryIn, response: Respo
     """Add an entry; 409 where its id is taken (PATCH changes an entry)."""
     if entries.put(session, new, author=caller.name) != "added":
         raise Conflict(f"There is a {new.kind} entry with the id {new.external_id!r} already: change it with PATCH.")
-    queue.defer_index(session)
+    queue.defer_index_knowledge(session)
     entry = entries.find(session, new.kind, new.external_id)
     if entry is not None:
         response.headers["Location"] = f"{router.prefix}/entries/{entry.id}"
@@ -87,7 +87,7 @@ def change_entry(session: SessionDep, caller: Writer, entry_id: EntryId, change:
         raise Conflict(str(error)) from None
     if retired is not None:
         (entries.retire if retired else entries.restore)(session, entry, author=caller.name)
-    queue.defer_index(session)
+    queue.defer_index_knowledge(session)
     return entry
 
 
@@ -95,7 +95,7 @@ def change_entry(session: SessionDep, caller: Writer, entry_id: EntryId, change:
 def retire_entry(session: SessionDep, caller: Writer, entry_id: EntryId) -> None:
     """Take an entry out of search at once; its text and history stay, and PATCH brings it back."""
     entries.retire(session, _entry(session, entry_id), author=caller.name)
-    queue.defer_index(session)
+    queue.defer_index_knowledge(session)
 
 
 async def _upload(request: Request, session: SessionDep, caller: Writer) -> AsyncIterator[BinaryIO]:
@@ -125,7 +125,7 @@ def import_entries(
     The same lines again change nothing. What was imported is searchable when the index job has run, in seconds.
     """
     report = import_rows(session, jsonl.read(upload, kind), author=caller.name, name="upload")
-    queue.defer_index(session)
+    queue.defer_index_knowledge(session)
     return ImportOut(
         added=report.added,
         changed=report.changed,
