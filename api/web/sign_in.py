@@ -34,7 +34,7 @@ class Attempts:
 
     def allowed(self, address: str, email: str) -> bool:
         """Count one attempt from `address` for `email`; False where it is one too many."""
-        account = email.strip().lower()[:254]
+        account = _account(email)
         return all(
             (
                 self._limiter.hit(_PER_PERSON, "person", address, account),
@@ -42,6 +42,15 @@ class Attempts:
                 self._limiter.hit(_PER_ACCOUNT, "account", account),
             )
         )
+
+
+    def forget(self, address: str, email: str) -> None:
+        """Count anew for who proved who they are."""
+        self._limiter.clear(_PER_PERSON, "person", address, _account(email))
+
+
+def _account(email: str) -> str:
+    return email.strip().lower()[:254]
 
 
 @router.get(SIGN_IN)
@@ -73,6 +82,7 @@ def sign_in(
         agent = agents.sign_in(session, email=email, password=password)
     except SignatureError:
         return _form(request, status=401, failure="wrong", email=email, next_page=next)
+    attempts.forget(address, email)
     language = request.session.get("language")
     browser_session.sign_in(request, agent, hours=runtime.settings.session_hours)
     if language in LANGUAGES:

@@ -21,6 +21,14 @@ LANGUAGES = ("fi", "en")
 SOURCE_LANGUAGE = "en"
 _HERE = Path(__file__).parent
 _LOCALE = _HERE / "locale"
+_HEADER = r"""msgid ""
+msgstr ""
+"Language: {language}\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+"Plural-Forms: {plurals}\n"
+
+"""
 
 
 @cache
@@ -70,8 +78,7 @@ def update(templates: Path = _HERE / "templates", locale: Path = _LOCALE) -> Non
     for path in sorted(locale.glob("*.po")):
         catalog = _written(path)
         catalog.update(used, no_fuzzy_matching=True, update_creation_date=False)
-        with path.open("wb") as file:
-            write_po(file, catalog, width=110, ignore_obsolete=True, sort_output=True, no_location=True)
+        _write(path, catalog)
 
 
 def _po(language: str) -> Path:
@@ -81,6 +88,13 @@ def _po(language: str) -> Path:
 def _written(path: Path) -> Catalog:
     with path.open("rb") as file:
         return read_po(file, locale=path.stem)
+
+
+def _write(path: Path, catalog: Catalog) -> None:
+    """Write the catalog without times and places, which would make every change look like many."""
+    with path.open("wb") as file:
+        file.write(_HEADER.format(language=path.stem, plurals=catalog.plural_forms).encode())
+        write_po(file, catalog, width=110, omit_header=True, ignore_obsolete=True, sort_output=True, no_location=True)
 
 
 def _used(templates: Path) -> Catalog:

@@ -64,4 +64,5 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
+document.querySelector("#queue [aria-current=page]")?.scrollIntoView({ block: "nearest" });
 document.getElementById("show-keys")?.addEventListener("click", () => help.showModal());

@@ -45,8 +45,7 @@ async function refresh() {
   try {
     const answer = await fetch(connection.dataset.page, { headers: { Accept: "text/html" }, credentials: "same-origin" });
     if (new URL(answer.url).pathname === "/sign-in") {
-      // Not followed by itself: there may be words in the editor.
-      say(connection.dataset.lost);
+      say(connection.dataset.ended); // not gone to by itself: the agent may be in the middle of a sentence
       return;
     }
     if (!answer.ok) return;
@@ -80,8 +79,10 @@ function listen() {
   });
   source.addEventListener("error", () => {
     say(connection.dataset.lost);
-    // The browser tries again by itself unless the server refused; then it is our turn.
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000 + 5000 * Math.random());
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    // The server refused: perhaps the session has ended, which the page itself tells.
+    soon();
+    setTimeout(listen, 5000 + 5000 * Math.random());
   });
 }
 
