@@ -38,7 +38,7 @@ class TransformersLanguageModel:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._lock = Lock()
         self._tokenizer, self._model = _load(name_or_folder, self._device)
@@ -130,6 +130,8 @@ def _load(name_or_folder: str, device: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+    loader: Any = AutoModelForCausalLM  # whose annotations do not know output_loading_info
+
     local = Path(name_or_folder).expanduser().is_dir()
     source = str(Path(name_or_folder).expanduser()) if local else name_or_folder
     if not local and not _HUB_NAME.fullmatch(name_or_folder):
@@ -140,7 +142,7 @@ def _load(name_or_folder: str, device: str) -> tuple[Any, Any]:
     options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        model, report = loader.from_pretrained(
             source,
             dtype=torch.bfloat16 if device == "cuda" else torch.float32,
             use_safetensors=True,
@@ -155,7 +157,7 @@ def _load(name_or_folder: str, device: str) -> tuple[Any, Any]:
             f"such as {min(report['missing_keys'])}; fetch it again."
         )
     eos = model.generation_config.eos_token_id
-    model.generation_config = GenerationConfig(eos_token_id=eos)  # no sampling settings of the model's own
+    model.generation_config = GenerationConfig(eos_token_id=eos)  # type: ignore[no-untyped-call]  # drops its sampling
     return tokenizer, model.to(device).eval()
 
 

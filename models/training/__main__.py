@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from models.training import tokenizer as vocabulary
 from models.training.evaluate import evaluate, held_out, summary, table
@@ -30,7 +31,8 @@ def main() -> None:
         print("The vocabulary is learnt.", flush=True)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(out / "tokenizer", local_files_only=True)
     if not options.export_only:
-        model = warm_start(tokenizer, options.seed).to("cuda" if torch.cuda.is_available() else "cpu")
+        model: Any = warm_start(tokenizer, options.seed)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
         schedule = Schedule(minutes=options.minutes, steps=options.steps, rate=options.rate)
         done = train(model, tokenizer, mixture, schedule, out)
         print(f"Trained {done.step} steps, {done.tokens / 1e6:.1f} million tokens, {done.seconds / 60:.0f} minutes.")

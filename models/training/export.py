@@ -20,7 +20,7 @@ def export(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, name:
 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.nettiaspa_name = name
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     weights = {key: value.detach().clone() for key, value in model.state_dict().items()}
@@ -45,6 +45,6 @@ def load_checkpoint(path: Path, tokenizer: "PreTrainedTokenizerFast") -> Any:
 
     from models.training.warm_start import warm_start
 
-    model = warm_start(tokenizer)
+    model: Any = warm_start(tokenizer)
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["model"])
     return model.eval()

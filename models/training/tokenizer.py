@@ -42,7 +42,7 @@ def train(texts: Iterable[str], vocabulary: int = VOCABULARY) -> "PreTrainedToke
             show_progress=False,
         ),
     )
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         bos_token=START,

@@ -61,7 +61,7 @@ class Position:
     tokens: int = 0
 
 
-def tokens_of(tokenizer: "PreTrainedTokenizerFast", mixture: Mixture, number: int, limit: int) -> tuple[list[int], int]:
+def tokens_of(tokenizer: Any, mixture: Mixture, number: int, limit: int) -> tuple[list[int], int]:
     """Return the tokens of an example and where its reply begins; one that is too long is replaced by another."""
     if number < _SHORT_FIRST:
         limit = min(limit, _SHORT)
@@ -95,10 +95,10 @@ def batches(
         width = len(group[-1][0])
         tokens = torch.full((len(group), width), int(tokenizer.pad_token_id))
         labels = torch.full((len(group), width), _IGNORED)
-        for i, (row, reply) in enumerate(group):
-            tokens[i, : len(row)] = torch.tensor(row)
-            kept = [t if j >= reply or (j and rng.random() < _PROMPT_SHARE) else _IGNORED for j, t in enumerate(row)]
-            labels[i, : len(row)] = torch.tensor(kept)
+        for i, (ids, reply) in enumerate(group):
+            tokens[i, : len(ids)] = torch.tensor(ids)
+            kept = [t if j >= reply or (j and rng.random() < _PROMPT_SHARE) else _IGNORED for j, t in enumerate(ids)]
+            labels[i, : len(ids)] = torch.tensor(kept)
         made.append((tokens, labels, rng.randrange(limit - width + 1) if rng.random() < _SHIFTED else 0))
     return made
 

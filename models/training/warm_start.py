@@ -26,7 +26,7 @@ def warm_start(tokenizer: "PreTrainedTokenizerFast", seed: int = 0) -> "BertLMHe
     mean = old.mean(0)
     new = torch.empty(len(tokenizer), old.shape[1])
     for number in range(len(tokenizer)):
-        text = tokenizer.decode([number]).strip()
+        text = str(tokenizer.decode([number])).strip()
         known = pieces.encode(text.lower(), add_special_tokens=False) if text and "\ufffd" not in text else []
         new[number] = old[known].mean(0) if known else mean
     new += torch.randn(new.shape, generator=generator) * _NOISE

@@ -1,7 +1,7 @@
 """The phrases that examples are put together from, written for this project, and which of them are held out.
 
-A tenth of every list is never trained on, and neither are the last branches of business: the evaluation asks in words
-and in businesses that the model has not met.
+A tenth of every list of four phrases or more is never trained on, and neither are the last branches of business: the
+evaluation asks in words and in businesses that the model has not met.
 """
 
 import tomllib
