@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from assistant import dates
@@ -16,6 +17,9 @@ from assistant.numerals import DIGITS, WORDS, is_pronoun, plain, value
 from models import Language
 
 Kind = Literal["email", "url", "phone", "date", "time", "money", "percent", "quantity", "code", "number"]
+
+
+_SENTENCE = 500  # characters; what is longer is a message, and read once
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,16 @@ def facts(text: str, language: Language | None = None) -> list[Fact]:
 
     A range is two facts with the same `text`. `language` decides what `1,200` is: 1.2 in Finnish, 1200 otherwise.
     """
+    return list(_sentence_facts(text, language) if len(text) <= _SENTENCE else _read(text, language))
+
+
+@lru_cache(maxsize=2048)
+def _sentence_facts(text: str, language: Language | None) -> list[Fact]:
+    """Read a sentence once: a check meets the same ones again and again."""
+    return _read(text, language)
+
+
+def _read(text: str, language: Language | None) -> list[Fact]:
     found: list[Fact] = []
     rest = text
     for kind, pattern, read in _NOTATIONS:
@@ -227,7 +241,7 @@ _NOTATIONS: tuple[tuple[Kind, re.Pattern[str], Reader], ...] = (
     (
         "code",
         re.compile(
-            r"(?<![\w-])(?=[0-9‑-]{0,30}[^\W\d_])(?=[^\W\d_]{0,30}[-‑]?[^\W\d_]{0,30}[0-9]|[^\W\da-zåäö_]{4})"
+            r"(?<![\w-])(?=[0-9‑-]{0,30}[^\W\d_])(?=[^\W\d_‑-]{0,30}(?:[-‑]?[^\W\d_]{1,30}){0,4}[-‑]?[0-9]|[^\W\da-zåäö_]{4})"
             r"[^\W_]+(?:[-‑][^\W_]+)*(?!\w|[.,][0-9])"
         ),
         _code,

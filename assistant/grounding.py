@@ -7,6 +7,7 @@ knows no language model and no search: it checks whatever text it is given, also
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from assistant.courtesy import is_courtesy
 from assistant.facts import Fact, facts, unsupported
@@ -88,10 +89,10 @@ def check(draft_text: str, evidence: Sequence[Evidence], *, customer: str = "") 
     """Check a draft, with or without marks `[n]`, against the passages that they number.
 
     Without a mark, or where the marked passage does not say it, a sentence is tied to the passage that does.
-    `customer` is what the customer wrote: a fact of theirs (their order number) may be repeated in a sentence that cites
-    a passage or asks, for it is an echo and no claim; and a courtesy may name what they named.
+    `customer` is what the customer wrote: a fact of theirs (their order number) may be repeated in a sentence that
+    cites a passage or asks, for it is an echo and no claim; and a courtesy may name what they named.
     """
-    sources = [_Source(passage) for passage in evidence]
+    sources = [_source(passage) for passage in evidence]
     own = facts(customer)
     named = frozenset(content_words(" ".join([shorten(customer, 4000), *(f"{e.title} {e.text}" for e in evidence)])))
     checked = tuple(_check(sentence, sources, own, named) for sentence in read_marks(draft_text))
@@ -99,20 +100,31 @@ def check(draft_text: str, evidence: Sequence[Evidence], *, customer: str = "") 
     return GroundingReport(checked, tuple(missing), min((sentence.score for sentence in checked), default=1.0))
 
 
+_Clause = tuple[list[str], bool]
+"""The content words of a clause, and whether it is negated."""
+
+
 class _Source:
     """A passage, read once: its facts, the words of its title, its sentences."""
 
     def __init__(self, passage: Evidence) -> None:
-        self.facts = facts(passage.text)
         self.title = frozenset(content_words(passage.title))
         self.statements = [_Statement(sentence) for sentence in sentences(passage.text)]
+        self.facts = [fact for statement in self.statements for fact in statement.facts]
+
+
+@lru_cache(maxsize=256)
+def _source(passage: Evidence) -> _Source:
+    """Read a passage once: an agent's edits are checked against the same ones at every key."""
+    return _Source(passage)
 
 
 class _Statement:
-    """A sentence as the words of its clauses, each with its polarity; facts are left out, they are compared by value."""
+    """A sentence as the words of its clauses, each with its polarity. Facts are apart: they are compared by value."""
 
     def __init__(self, text: str) -> None:
-        plain = _blotted(text)
+        self.facts = facts(text)
+        plain = _blotted(text, self.facts)
         self.clauses = [
             (content_words(clause), _is_negated(clause)) for clause in _CLAUSES.split(plain) if content_words(clause)
         ]
@@ -137,7 +149,7 @@ def _check(
     if score >= SUPPORTED:
         return CheckedSentence(sentence.text, True, numbers, score)
     echoes = sentence.text.rstrip(' )"”').endswith("?") and not unsupported(said, own)
-    if is_courtesy(_blotted(sentence.text) if echoes else sentence.text, named):
+    if is_courtesy(_blotted(sentence.text, said) if echoes else sentence.text, named):
         return CheckedSentence(sentence.text, True, (), 1.0)
     offered = [fact for n in cited or range(1, len(sources) + 1) for fact in sources[n - 1].facts]
     missing = unsupported(said, [*offered, *own] if cited or echoes else offered)
@@ -157,44 +169,86 @@ def _best(
     for numbers in tried:
         passages = [sources[n - 1] for n in numbers]
         offered = [*own, *(fact for passage in passages for fact in passage.facts)]
-        score = _REFUTED if unsupported(said, offered) else _support(statement, bool(said), passages)
+        score = _REFUTED if unsupported(said, offered) else _support(statement, passages, own)
         if score > best[1]:
             best = numbers, score
     return best
 
 
-def _support(said: _Statement, has_facts: bool, passages: Sequence[_Source]) -> float:
-    """Return how far passages say a statement: as a whole in one sentence, or clause by clause in several."""
-    if not said.words:
-        return 1.0 if has_facts else 0.0
+def _support(said: _Statement, passages: Sequence[_Source], own: Sequence[Fact]) -> float:
+    """Return how far passages say a statement: whole, in one sentence; else clause by clause, in several."""
     title = frozenset(word for passage in passages for word in passage.title)
     statements = [statement for passage in passages for statement in passage.statements]
-    whole = max((_said_by(said, said.clauses, statement, title) for statement in statements), default=0.0)
-    if whole >= SUPPORTED or len(said.clauses) == 1:
-        return whole
-    parts = [
-        max((_said_by(said, [c], statement, title) for statement in statements), default=0.0) for c in said.clauses
-    ]
-    return max(whole, min(parts))
+    if not said.words:
+        return 1.0 if said.facts and any(not _missing_facts(said, [s], own) for s in statements) else 0.0
+    scores = [_said_by(said.clauses, said.names, [statement], title) for statement in statements]
+    whole = [_REFUTED if _refutes(s, said, own) else score for s, score in zip(statements, scores, strict=True)]
+    best = max(whole, default=0.0)
+    # A sentence that has all the words and says otherwise is not outvoted by clauses of others.
+    if best >= SUPPORTED or max(scores, default=0.0) >= SUPPORTED or len(said.clauses) == 1:
+        return best
+    return max(best, _said_in_parts(said, statements, title, own))
+
+
+def _said_in_parts(
+    said: _Statement, statements: Sequence[_Statement], title: frozenset[str], own: Sequence[Fact]
+) -> float:
+    """Return the weakest clause's score, each clause against the sentence that has most of it."""
+    used: list[_Statement] = []
+    weakest = 1.0
+    for clause in said.clauses:
+        scored = [
+            (_REFUTED if _denies(s, [clause]) else _said_by([clause], said.names, [s], title), -n, s)
+            for n, s in enumerate(statements)
+        ]
+        score, _, statement = max(scored, key=lambda entry: entry[:2])
+        used.append(statement)
+        weakest = min(weakest, score)
+    joined = {label for statement in used for label in statement.directions}
+    return _REFUTED if _missing_facts(said, used, own) or said.directions - joined else weakest
 
 
 def _said_by(
-    said: _Statement, clauses: Sequence[tuple[list[str], bool]], source: _Statement, title: frozenset[str]
+    clauses: Sequence[_Clause], names: set[str], sources: Sequence[_Statement], title: frozenset[str]
 ) -> float:
-    """Return the share of the clauses' content words that one sentence of a source has, near 0 where it refutes them."""
+    """Return the share of the clauses' content words that sentences of a source have; at least half must be theirs.
+
+    The rest may be the title's. A name that neither has makes it a half at most.
+    """
+    known = frozenset(word for source in sources for word in source.known)
     spoken = [word for among, _ in clauses for word in among]
-    found = [word for word in spoken if is_known(word, source.known)]
-    other = [word for word in spoken if word not in found]
+    other = [word for word in spoken if not is_known(word, known)]
     missing = [word for word in other if not is_known(word, title)]
-    if len(found) < len(other) or said.names.intersection(missing):
-        return min(len(found) / len(spoken), 0.5)
-    if said.directions - source.directions or any(_is_opposed(word, source.known) for word in missing):
-        return _REFUTED
+    share = 1 - len(missing) / len(spoken)
+    if names.intersection(missing) or len(other) * 2 > len(spoken):
+        return min(share, 0.5)
+    return _REFUTED if any(_is_opposed(word, known) for word in missing) else share
+
+
+def _refutes(source: _Statement, said: _Statement, own: Sequence[Fact]) -> bool:
+    """Return whether a sentence with the same words says otherwise: another fact, direction or polarity."""
+    return bool(_missing_facts(said, [source], own) or said.directions - source.directions) or _denies(
+        source, said.clauses
+    )
+
+
+def _missing_facts(said: _Statement, sources: Sequence[_Statement], own: Sequence[Fact]) -> bool:
+    """Return whether a fact is not in the very sentences, or stands there less often: "2–2 days" of "2–4 days"."""
+    there = [fact for source in sources for fact in source.facts]
+    if unsupported(said.facts, [*there, *own]):
+        return True
+    ranges = [fact for fact in said.facts if sum(fact.value == other.value for other in said.facts) > 1]
+    return any(sum(fact.value in other.offers() for other in there) < 2 for fact in ranges)
+
+
+def _denies(source: _Statement, clauses: Sequence[_Clause]) -> bool:
+    """Return whether most of a clause's words stand in the source with the other polarity."""
     for among, negated in clauses:
-        polarities = [source.polarities(word) for word in among if word in found]
-        if sum(negated not in seen for seen in polarities) > len(polarities) / 2:
-            return _REFUTED
-    return 1 - len(missing) / len(spoken)
+        # A word that stands in clauses of both polarities tells nothing.
+        polarities = [seen for word in among if len(seen := source.polarities(word)) == 1]
+        if sum(negated not in seen for seen in polarities) * 2 > len(polarities):
+            return True
+    return False
 
 
 def _is_negated(clause: str) -> bool:
@@ -206,8 +260,8 @@ def _is_opposed(word: str, known: frozenset[str]) -> bool:
     return any(f"{prefix}{word}" in known or word.removeprefix(prefix) in known - {word} for prefix in _TURNING)
 
 
-def _blotted(text: str) -> str:
+def _blotted(text: str, found: Sequence[Fact]) -> str:
     """Return the text without its facts."""
-    for fact in reversed(facts(text)):
-        text = f"{text[: fact.start]} {text[fact.end :]}"
+    for start, end in sorted({(fact.start, fact.end) for fact in found}, reverse=True):
+        text = f"{text[:start]} {text[end:]}"
     return text

@@ -4,31 +4,24 @@ Finnish and English alike, by the Snowball stemmers of tantivy and by common beg
 """
 
 import re
+import tomllib
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
 
 import tantivy
 
+_LISTS = Path(__file__).parent / "wordlists"
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
-_FUNCTION = """
-a an the this that these those here there it its he she they them their i me my mine we us our you your yours
-who whom whose which what when where why how if then than as at by for from in into of off on onto out over to
-up with within about and or nor but so because while is are was were be been being am do does did done doing
-have has had having will would shall should can could may might must let lets get gets got please just also too
-very really quite simply only still already yet again soon now today yes no ok okay well sure course happily
-gladly luckily unfortunately however any some each every all both either other another such own same more most
-much many few i'm i'll i've we're we'll we've you're you'll you've it's that's there's here's don't doesn't
-didn't isn't aren't wasn't won't can't couldn't wouldn't not cannot never ja tai eli sekä mutta vaan joten sillä
-koska kun jos että jotta vaikka kuin niin näin siis siten silti myös vielä enää jo juuri ihan aivan hyvin tosi
-oikein kyllä toki onneksi valitettavasti ilman minä mä minun mun minua minulle sinä sä sinun sun sinua sinulle
-sinulla sulle hän heidän meidän meitä meille meiltä meillä te teidän teitä teille teiltä teillä se sen sitä
-siitä siihen sille siinä siltä ne niitä niiden niistä niihin niille niillä niissä tämä tämän tätä tästä tähän
-tässä tälle tällä nämä näitä näiden tuo tuon tuota nuo joka jonka jota josta johon jossa jolla jolle jolta jotka
-joita joiden joista joihin joissa joilla mikä minkä mitä mistä mihin missä mitkä kuka ken ovat oli olivat ole
-olen olet olemme olette olisi olla ollut olleet ei en et emme ette eivät eikä älä tulee voi voit voin voimme
-voitte voivat voisi voisit saa saat saan saamme saatte saavat pitää pitäisi täytyy kannattaa noin
-""".split()  # noqa: SIM905
-FUNCTION_WORDS = frozenset(word for word in _FUNCTION)
+
+def word_list(name: str) -> dict[str, Any]:
+    """Read a list that ships beside this module: plain words in one string, or regular expressions in a list."""
+    return tomllib.loads((_LISTS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+FUNCTION_WORDS = frozenset(word_list("function_words")["words"].split())
 
 
 def words(text: str) -> list[str]:
@@ -48,17 +41,52 @@ def stems(word: str) -> tuple[str, str]:
     return _stem(finnish, word), _stem(english, word)
 
 
-@lru_cache(maxsize=100_000)
 def same_word(one: str, other: str) -> bool:
-    """Return whether two words in small letters are forms of one: pussi, pusseja; palautus, palautuksen; order, ordered.
+    """Return whether two words in small letters are forms of one: pussi, pusseja; palautus, palautuksen.
 
     Words of three quarters in common with endings of at most four letters count, since stemmers miss much of Finnish;
     "maksuton" and "maksullinen" do not.
     """
-    if one == other:
+    return one == other or _same_stem(one, other) or _same_beginning(one, other)
+
+
+def is_known(word: str, among: frozenset[str]) -> bool:
+    """Return whether a form of the word is among others; compounds are known by their last part as well."""
+    if word in among:
         return True
-    if any(a == b and len(a) > 2 for a, b in zip(stems(one), stems(other), strict=True)):
-        return True
+    index = _index(among)
+    return (
+        any(stem in known and len(stem) > 2 for stem, known in zip(stems(word), index.stems, strict=True))
+        or any(_same_beginning(word, other) for other in index.by_beginning.get(word[:4], ()))
+        or any(word[at:] in among for at in range(4, len(word) - 4))
+        or (len(word) > 4 and word in index.endings)
+    )
+
+
+@dataclass(frozen=True)
+class _Index:
+    """A set of words made ready to be asked: a vocabulary is asked for every word of every sentence."""
+
+    stems: tuple[frozenset[str], frozenset[str]]
+    by_beginning: dict[str, list[str]]
+    endings: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _index(among: frozenset[str]) -> _Index:
+    pairs = [stems(word) for word in among]
+    by_beginning: dict[str, list[str]] = {}
+    for word in among:
+        by_beginning.setdefault(word[:4], []).append(word)
+    endings = frozenset(word[at:] for word in among for at in range(4, len(word) - 4))
+    return _Index((frozenset(fi for fi, _ in pairs), frozenset(en for _, en in pairs)), by_beginning, endings)
+
+
+def _same_stem(one: str, other: str) -> bool:
+    return any(a == b and len(a) > 2 for a, b in zip(stems(one), stems(other), strict=True))
+
+
+def _same_beginning(one: str, other: str) -> bool:
     common = 0
     for a, b in zip(one, other, strict=False):
         if a != b:
@@ -66,16 +94,6 @@ def same_word(one: str, other: str) -> bool:
         common += 1
     shorter, longer = sorted((len(one), len(other)))
     return common >= 4 and common >= 0.75 * shorter and longer - common <= 4
-
-
-def is_known(word: str, among: frozenset[str]) -> bool:
-    """Return whether a form of the word is among others; Finnish compounds are known by their last part as well."""
-    return word in among or any(
-        same_word(word, other)
-        or (len(other) > 4 and len(word) > len(other) + 3 and word.endswith(other))
-        or (len(word) > 4 and len(other) > len(word) + 3 and other.endswith(word))
-        for other in among
-    )
 
 
 @cache
