@@ -59,7 +59,8 @@ def show(document: dict[str, Any]) -> None:
         where = f" – {citation['url']}" if citation["url"] else ""
         output.say(f"  [{citation['n']}] {citation['title']} ({citation['external_id']}){where}")
     confidence = "" if document["confidence"] is None else f", confidence {document['confidence']:.2f}"
-    output.say(f"  {document['status']}, by {document['model'] or document['origin']}{confidence}")
+    writer = f" ({document['model']})" if document["origin"] == "model" else ""
+    output.say(f"  {document['status']}, {document['origin']}{writer}{confidence}")
 
 
 def register(app: typer.Typer) -> None:

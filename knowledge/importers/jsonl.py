@@ -63,7 +63,7 @@ def _rows(file: "io.BufferedReader[Any]") -> Iterator[tuple[int, dict[str, Any] 
     start = file.peek(2)[:2]
     if start in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableFile("The file is UTF-16: save it as UTF-8.")
-    lines = cast("io.BufferedReader[Any]", gzip.GzipFile(fileobj=file)) if start == b"\x1f\x8b" else file
+    lines = cast("io.BufferedReader[Any]", gzip.GzipFile(fileobj=file, mode="rb")) if start == b"\x1f\x8b" else file
     number = 0
     while line := lines.readline(MAX_LINE + 1):
         number += 1
