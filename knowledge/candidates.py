@@ -7,12 +7,10 @@ Knows no database: whether an entry may still be shown is for `search` to see.
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from knowledge.keywords import WordScores
 from knowledge.scoring import Signs, fit
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
-from models import Embedder, Language
+from models import Embedder, Language, Vectors
 
 NEAREST = 100
 """Candidates from the vectors, and from each of the word fields."""
@@ -22,14 +20,12 @@ _NO_WORDS = WordScores()
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry with the passage of it that fits best. Ranks count entries from 1; None: not found that way."""
+    """An entry with the passage of it that fits best."""
 
     entry: IndexedEntry
     passage: IndexedPassage
     signs: Signs
     fit: float
-    dense_rank: int | None = None
-    lexical_rank: int | None = None
 
 
 def candidates(snapshot: Snapshot, embedder: Embedder, text: str, language: Language | None) -> list[Candidate]:
@@ -40,14 +36,16 @@ def candidates(snapshot: Snapshot, embedder: Embedder, text: str, language: Lang
     if not text or snapshot.keywords is None:
         return []
     words = snapshot.keywords.search(text, language, NEAREST)
-    vector = embedder.embed([text])[0] if snapshot.embedder == embedder.name else None
-    near = snapshot.vectors.search(vector, NEAREST) if vector is not None else []
-    numbers = list(words.keys() | {passage for id_, _ in near for passage in snapshot.passages_of[id_]})
-    cosines = _cosines(snapshot, vector, numbers)
+    numbers, cosines = list(words), {}
+    if snapshot.embedder == embedder.name:
+        vector = embedder.embed([text])[0]
+        near = snapshot.vectors.search(vector, NEAREST)
+        numbers = list(words.keys() | {passage for id_, _ in near for passage in snapshot.passages_of[id_]})
+        cosines = _cosines(snapshot, vector, numbers)
     best: dict[int, Candidate] = {}
     for number in numbers:
         entry = snapshot.entry_of[number]
-        signs = _signs(cosines[number], words.get(number, _NO_WORDS), entry, language)
+        signs = _signs(cosines.get(number, 0.0), words.get(number, _NO_WORDS), entry, language)
         candidate = Candidate(entry, snapshot.passage[number], signs, fit(signs, language))
         known = best.get(entry.entry_id)
         if known is None or candidate.fit > known.fit:
@@ -57,32 +55,24 @@ def candidates(snapshot: Snapshot, embedder: Embedder, text: str, language: Lang
 
 def ranks(found: list[Candidate], by: Literal["dense", "lexical"]) -> dict[int, int]:
     """Return the place that each entry would have by vectors alone, or by words alone; none where it scores nothing."""
-    scored = [(c.signs.dense if by == "dense" else c.signs.lexical, c.entry.entry_id) for c in found]
+    scored = [(c.signs.cosine if by == "dense" else c.signs.words + c.signs.pieces, c.entry.entry_id) for c in found]
     order = sorted((-score, number) for score, number in scored if score > 0)
     return {number: place for place, (_, number) in enumerate(order, start=1)}
 
 
-def _cosines(snapshot: Snapshot, vector: "np.ndarray | None", numbers: list[int]) -> dict[int, tuple[float, float]]:
-    """Return for each passage the cosine of its nearest title and that of its text."""
-    if vector is None:
-        return dict.fromkeys(numbers, (0.0, 0.0))
+def _cosines(snapshot: Snapshot, vector: Vectors, numbers: list[int]) -> dict[int, float]:
+    """Return for each passage the cosine of the nearest of its wordings."""
     wanted = sorted({id_ for number in numbers for id_ in snapshot.passage[number].vectors})
     cosine = dict(zip(wanted, (snapshot.vectors.get(wanted) @ vector).tolist(), strict=True))
-    found = {}
-    for number in numbers:
-        *titles, text = snapshot.passage[number].vectors
-        found[number] = (max((cosine[id_] for id_ in titles), default=cosine[text]), cosine[text])
-    return found
+    return {number: max(cosine[id_] for id_ in snapshot.passage[number].vectors) for number in numbers}
 
 
-def _signs(cosines: tuple[float, float], words: WordScores, entry: IndexedEntry, language: Language | None) -> Signs:
+def _signs(cosine: float, words: WordScores, entry: IndexedEntry, language: Language | None) -> Signs:
     return Signs(
-        cosine_title=cosines[0],
-        cosine_text=cosines[1],
-        title=words.title,
-        text=words.text,
-        title_pieces=words.title_pieces,
-        text_pieces=words.text_pieces,
-        exact=words.exact,
+        cosine=cosine,
+        words=words.words,
+        pieces=words.pieces,
+        codes=words.codes,
         same_language=float(language is not None and entry.language == language),
+        faq=float(entry.kind == "faq"),
     )

@@ -1,4 +1,4 @@
-"""The words of all passages: BM25 over stems, over the words as written, and over pieces of words (tantivy).
+"""The words of all passages: BM25 over stems, over pieces of words, and over codes as written (tantivy).
 
 Each language has its own fields, so that a word's weight is its rarity in that language. Pieces (four letters) find
 what Finnish does to a word that a stemmer does not undo: compounds, consonant gradation, spoken forms, typing errors.
@@ -37,17 +37,12 @@ class Document:
 
 @dataclass(frozen=True)
 class WordScores:
-    """How well a passage fits a question's words, by field: each BM25 divided by the most that a passage could reach,
-    so that 1 is "says all of it often" and questions of different lengths compare."""
+    """How well a passage fits a question's words: each BM25 divided by the most that a passage could reach, so that 1
+    is "says all of it often" and questions of different lengths compare."""
 
-    title: float = 0.0
-    text: float = 0.0
-    title_pieces: float = 0.0
-    text_pieces: float = 0.0
-    exact: float = 0.0
-
-
-FIELDS = tuple(WordScores.__dataclass_fields__)
+    words: float = 0.0
+    pieces: float = 0.0
+    codes: float = 0.0
 
 
 def _analyzers() -> dict[str, tantivy.TextAnalyzer]:
@@ -71,11 +66,10 @@ _ANALYZERS = _analyzers()
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
-    builder.add_text_field("exact", tokenizer_name="words", index_option="freq")
+    builder.add_text_field("codes", tokenizer_name="words", index_option="freq")
     for language in LANGUAGES:
-        for field in ("title", "text"):
-            builder.add_text_field(f"{field}_{language}", tokenizer_name=f"stems_{language}", index_option="freq")
-            builder.add_text_field(f"{field}_pieces_{language}", tokenizer_name="words", index_option="freq")
+        builder.add_text_field(f"words_{language}", tokenizer_name=f"stems_{language}", index_option="freq")
+        builder.add_text_field(f"pieces_{language}", tokenizer_name="words", index_option="freq")
     return builder.build()
 
 
@@ -124,19 +118,13 @@ class KeywordIndex:
         Without a language, the fields of all languages are searched and a passage keeps its best score.
         """
         found: dict[int, dict[str, float]] = {}
-        words = " ".join(distinct_words(question))
-        if not words:
-            return {}
+        words = distinct_words(question)
         for tongue in LANGUAGES if language is None else (language,):
-            pieces_text = " ".join(pieces(words))
-            for field, query in (
-                ("title", words),
-                ("text", words),
-                ("title_pieces", pieces_text),
-                ("text_pieces", pieces_text),
-            ):
-                self._collect(found, field, f"{field}_{tongue}", query, limit)
-        self._collect(found, "exact", "exact", words, limit)
+            self._collect(found, "words", f"words_{tongue}", stems(" ".join(words), tongue), words, limit)
+            parts = list(dict.fromkeys(pieces(" ".join(words))))
+            self._collect(found, "pieces", f"pieces_{tongue}", parts, parts, limit)
+        numbers = codes(words)
+        self._collect(found, "codes", "codes", numbers, numbers, limit)
         return {number: WordScores(**scores) for number, scores in found.items()}
 
     def rarity(self, terms: Iterable[str], field: str) -> float:
@@ -148,16 +136,22 @@ class KeywordIndex:
             total += math.log(1 + (count - having + 0.5) / (having + 0.5))
         return total
 
-    def _collect(self, found: dict[int, dict[str, float]], name: str, field: str, words: str, limit: int) -> None:
-        if not words:
+    def _collect(
+        self,
+        found: dict[int, dict[str, float]],
+        name: str,
+        field: str,
+        terms: Sequence[str],
+        words: Sequence[str],
+        limit: int,
+    ) -> None:
+        """Search one field for the words, which its analyzer turns into `terms`, and add the scores to `found`."""
+        if not terms:
             return
-        query, _ = self._index.parse_query_lenient(words, [field])
+        query, _ = self._index.parse_query_lenient(" ".join(words), [field])
         hits = self._searcher.search(query, limit, count=False).hits
         if not hits:
             return
-        terms = (
-            words.split() if name.endswith("pieces") or name == "exact" else _ANALYZERS[_stems(field)].analyze(words)
-        )
         most = _SATURATED * self.rarity(set(terms), field)
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
         for number, (score, _) in zip(ids, hits, strict=True):
@@ -178,12 +172,13 @@ def pieces(text: str) -> list[str]:
 
     "kahvi" → _kah kahv ahvi.
     """
-    found = []
-    for word in _WORD.findall(text.lower()):
-        if len(word) >= _PIECE - 1:
-            marked = f"_{word}"
-            found += [marked[i : i + _PIECE] for i in range(len(marked) - _PIECE + 1)]
-    return list(dict.fromkeys(found)) if len(found) > 400 else found
+    marked = (f"_{word}" for word in _WORD.findall(text.lower()))
+    return [word[start : start + _PIECE] for word in marked for start in range(len(word) - _PIECE + 1)]
+
+
+def codes(words: Iterable[str]) -> list[str]:
+    """Return the words with a digit: numbers, models, codes. They are never stemmed and mean the same in any language."""
+    return [word for word in words if any(map(str.isdigit, word))]
 
 
 def stems(text: str, language: Language) -> list[str]:
@@ -191,18 +186,12 @@ def stems(text: str, language: Language) -> list[str]:
     return _ANALYZERS[f"stems_{language}"].analyze(text)
 
 
-def _stems(field: str) -> str:
-    return f"stems_{field[-2:]}"
-
-
 def _document(document: Document) -> tantivy.Document:
-    titles = "\n".join(document.titles)
+    text = "\n".join((*document.titles, document.text))
     made = tantivy.Document()
     made.add_unsigned("id", document.id)
-    made.add_text("exact", " ".join(_WORD.findall(f"{titles} {document.text}")))
+    made.add_text("codes", " ".join(codes(_WORD.findall(text.lower()))))
     for language in LANGUAGES if document.language is None else (document.language,):
-        made.add_text(f"title_{language}", titles)
-        made.add_text(f"text_{language}", document.text)
-        made.add_text(f"title_pieces_{language}", " ".join(pieces(titles)))
-        made.add_text(f"text_pieces_{language}", " ".join(pieces(document.text)))
+        made.add_text(f"words_{language}", text)
+        made.add_text(f"pieces_{language}", " ".join(pieces(text)))
     return made

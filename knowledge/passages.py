@@ -6,7 +6,6 @@ Knows text alone: no database, no index, no model.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 PASSAGE = 600
 """Characters. About what the shipped embedder reads of a Finnish text before it cuts (256 of its pieces)."""
@@ -15,7 +14,7 @@ OVERLAP = 200
 
 _BORDER = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“”‘(\[]?[A-ZÅÄÖŠŽ0-9•*–-])|\s*\n\s*")
 _NO_BORDER = re.compile(
-    r"(?:\b\d{1,2}|\b(?:esim|ks|klo|mm|ym|yms|puh|nro|no|os|e\.g|i\.e|vs|mr|mrs|ms|dr|st|approx))\.$", re.I
+    r"(?:\b\d{1,2}|\b(?:esim|ks|klo|mm|ym|yms|puh|nro|no|os|e\.g|i\.e|vs|mr|mrs|ms|dr|st|approx))\.$", re.IGNORECASE
 )
 
 
@@ -36,8 +35,11 @@ class Passage:
 
     @property
     def wordings(self) -> tuple[str, ...]:
-        """What is embedded: each title alone, then the text under its question."""
-        return (*self.titles, f"{self.title}\n{self.text}".strip())
+        """What is embedded: the text under each of its titles.
+
+        Measured: better than titles and texts apart, with half the vectors.
+        """
+        return tuple(f"{title}\n{self.text}" for title in self.titles) or (self.text,)
 
 
 def passages(question: str, answer: str, alternatives: Sequence[str] = ()) -> list[Passage]:
@@ -76,11 +78,6 @@ def sentences(text: str) -> list[str]:
         start = border.end()
     found.append(text[start:].strip())
     return [sentence for sentence in found if sentence]
-
-
-def wording_hash(wording: str) -> str:
-    """The key under which the vector of a wording is kept, so that only what is new is embedded."""
-    return blake2b(wording.encode(errors="replace"), digest_size=12).hexdigest()
 
 
 def _cut(sentence: str) -> list[str]:

@@ -18,7 +18,7 @@ from knowledge.candidates import Candidate, candidates, ranks
 from knowledge.database import clean_text, listen, utcnow
 from knowledge.entries import Kind
 from knowledge.indexing import CHANNEL
-from knowledge.scoring import ANSWERABLE, probability
+from knowledge.scoring import ANSWERABLE, confidence, probability
 from knowledge.snapshots import EMPTY
 from knowledge.tables import Entry
 from models import Embedder, Language
@@ -120,11 +120,9 @@ class KnowledgeBase:
         language = language or self._identifier.identify(text)
         snapshot = self._snapshot
         found = candidates(snapshot, self._embedder, text, language)
-        matches = self._hydrated(found, k)
-        confidence = matches[0].score if matches else 0.0
-        return SearchResult(
-            question, language, confidence >= ANSWERABLE, tuple(matches), snapshot.name, confidence=confidence
-        )
+        matches = self._hydrated(found, k, language)
+        sure = confidence(text, [candidate.fit for candidate in found], language) if matches else 0.0
+        return SearchResult(question, language, sure >= ANSWERABLE, tuple(matches), snapshot.name, confidence=sure)
 
     def candidates(self, text: str, language: Language | None) -> list[Candidate]:
         """Return every entry that speaks to the text, best first: what `scoring` is fitted on."""
@@ -134,7 +132,7 @@ class KnowledgeBase:
         for _ in listen(url, [CHANNEL], self._stop):
             self.refresh()
 
-    def _hydrated(self, found: list[Candidate], k: int) -> list[Match]:
+    def _hydrated(self, found: list[Candidate], k: int, language: Language | None) -> list[Match]:
         """Return the first k that SQL still shows as the index knows them, and that are valid now."""
         places = ranks(found, "dense"), ranks(found, "lexical")
         matches: list[Match] = []
@@ -145,7 +143,7 @@ class KnowledgeBase:
                 for candidate in batch:
                     entry = live.get(candidate.entry.entry_id)
                     if entry is not None and entry.content_hash == candidate.entry.content_hash:
-                        matches.append(_match(entry, candidate, *places))
+                        matches.append(_match(entry, candidate, probability(candidate.fit, language), *places))
                 if len(matches) >= k:
                     break
         return matches[:k]
@@ -162,7 +160,9 @@ def _live(session: Session, ids: Sequence[int]) -> dict[int, Entry]:
     return {entry.id: entry for entry in session.scalars(statement)}
 
 
-def _match(entry: Entry, candidate: Candidate, dense: Mapping[int, int], lexical: Mapping[int, int]) -> Match:
+def _match(
+    entry: Entry, candidate: Candidate, score: float, dense: Mapping[int, int], lexical: Mapping[int, int]
+) -> Match:
     past = entry.kind == "past_reply"
     return Match(
         entry_id=entry.id,
@@ -174,7 +174,7 @@ def _match(entry: Entry, candidate: Candidate, dense: Mapping[int, int], lexical
         passage=candidate.passage.passage.text,
         url=entry.url,
         revision=entry.revision,
-        score=probability(candidate.fit),
+        score=score,
         dense_rank=dense.get(entry.id),
         lexical_rank=lexical.get(entry.id),
     )

@@ -83,7 +83,7 @@ def _open(source: str, name: str) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # else "Loading weights" is drawn over the program's own progress
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # else "Loading weights" is drawn over the program's own progress
     try:
         return SentenceTransformer(source, local_files_only=True, device="cpu")
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as error:

@@ -48,13 +48,16 @@ def test_it_works(session: Session, tmp_path: Path) -> None:
     assert load(session, file) == ImportReport(added=2)
     hours = find(session, "faq", "hours")
     reply = find(session, "past_reply", "r1")
-    assert hours is not None and (hours.question, hours.answer, hours.tags) == (
+    assert hours is not None
+    assert (hours.question, hours.answer, hours.tags) == (
         FAQ["question"],
         FAQ["answer"],
         ["shop"],
     )
-    assert reply is not None and (reply.question, reply.answer) == (REPLY["customer"], REPLY["reply"])
-    assert reply.sent_at is not None and reply.sent_at.hour == 8
+    assert reply is not None
+    assert (reply.question, reply.answer) == (REPLY["customer"], REPLY["reply"])
+    assert reply.sent_at is not None
+    assert reply.sent_at.hour == 8
 
 
 def test_the_same_file_again_changes_nothing(session: Session, tmp_path: Path) -> None:
@@ -128,7 +131,8 @@ def test_nul_and_lone_surrogates_are_cleaned(session: Session, tmp_path: Path) -
 
 def test_a_bare_day_counts_to_its_end() -> None:
     row = next(iter(jsonl.read(io.BytesIO(lines(FAQ | {"valid_until": "2026-12-24"})))))
-    assert isinstance(row, EntryContent) and row.valid_until is not None
+    assert isinstance(row, EntryContent)
+    assert row.valid_until is not None
     assert row.valid_until.isoformat() == "2026-12-25T00:00:00+00:00"
 
 

@@ -91,7 +91,7 @@ def _reason(detail: ErrorDetails, written: Mapping[str, str]) -> str:
     item = f" (item {int(detail['loc'][1]) + 1})" if len(detail["loc"]) > 1 else ""
     name = f'"{written.get(field, field)}"{item} ' if field else ""
     match detail["type"]:
-        case "string_too_long":
+        case "string_too_long" | "too_long" if isinstance(detail["input"], str):
             text = f"is longer than {detail['ctx']['max_length']:,} characters"
         case "literal_error":
             text = f"must be {detail['ctx']['expected']}"
