@@ -84,7 +84,7 @@ def _seen(text: str) -> dict[str, str]:
 
 
 def _is_shouted(text: str) -> bool:
-    words = re.findall(r"[^\W\d_]{3,}", text)
+    words: list[str] = re.findall(r"[^\W\d_]{3,}", text)
     loud = sum(word.isupper() for word in words)
     return loud >= 3 or (loud >= 2 and loud * 2 >= len(words))
 
