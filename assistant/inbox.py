@@ -61,7 +61,7 @@ def inbox(
     if after is not None:
         statement = statement.where(tuple_(*order) > tuple_(*_read_cursor(after)))
     limit = max(1, min(limit, LARGEST_PAGE))
-    found = session.execute(statement.order_by(*order).limit(limit + 1).execution_options(populate_existing=True)).all()
+    found = session.execute(statement.order_by(*order).limit(limit + 1)).all()
     page = found[:limit]
     ids = [row[0].id for row in page]
     messages, drafts = _newest_messages(session, ids), _newest_drafts(session, ids)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -34,6 +34,7 @@ __all__ = ["defer_index_knowledge", "run_worker", "worker_alive"]
 
 log = logging.getLogger(__name__)
 
+TIDY = "tidy"
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 10.0
 RESCUE_SECONDS = 5.0
@@ -42,7 +43,7 @@ WATCH_SECONDS = 2.0
 KEEP_JOBS_HOURS = 24
 PARALLEL_DELIVERIES = 8
 
-_POOL = {"min_size": 1, "max_size": 6, "timeout": 5.0, "reconnect_timeout": 5.0}  # seconds; the defaults are minutes
+_POOL: Mapping[str, Any] = {"min_size": 1, "max_size": 6, "timeout": 5.0, "reconnect_timeout": 5.0}
 
 
 def _draft_conversation(context: JobContext, conversation_id: int) -> None:
@@ -60,6 +61,19 @@ def _suggest(context: JobContext, request_id: str) -> None:
 def _index_knowledge(context: JobContext) -> None:
     runtime = _runtime(context)
     update_index(runtime.engine, runtime.index_dir, runtime.embedder())
+
+
+async def _tidy(context: JobContext, timestamp: int) -> None:
+    """Delete yesterday's finished jobs and forgotten questions; `timestamp` is procrastinate's, for when it is done."""
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=KEEP_JOBS_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+    await asyncio.to_thread(_forget_questions, _runtime(context))
+
+
+def _forget_questions(runtime: Runtime) -> None:
+    with runtime.sessions.begin() as session:
+        suggestions.forget_expired(session)
 
 
 TASKS: Mapping[str, Callable[..., None]] = MappingProxyType(
@@ -142,9 +156,7 @@ async def _watch_server(runtime: Runtime) -> None:
 
 async def _work(runtime: Runtime, concurrency: int, stop: threading.Event) -> None:
     """Do jobs until `stop` is set, or the database is lost (procrastinate's workers then end)."""
-    app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), **_POOL))
-    for name, function in TASKS.items():
-        app.task(name=name, pass_context=True)(function)
+    app = _app(runtime)
     async with app.open_async():
         parts = [
             asyncio.create_task(_worker(app, runtime, queue.WRITING, concurrency)),
@@ -159,6 +171,16 @@ async def _work(runtime: Runtime, concurrency: int, stop: threading.Event) -> No
     for result in ended:
         if isinstance(result, Exception):
             raise result
+
+
+def _app(runtime: Runtime) -> App:
+    app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), **_POOL))
+    for name, function in TASKS.items():
+        app.task(name=name, pass_context=True)(function)
+    # There must be something periodic: without, procrastinate 3.10 stops watching over a worker's listener and
+    # heartbeat at once, and a worker that lost the database for a moment would live on without them.
+    app.periodic(cron="17 * * * *")(app.task(name=TIDY, queue=queue.SENDING, pass_context=True)(_tidy))
+    return app
 
 
 async def _worker(app: App, runtime: Runtime, name: str, concurrency: int) -> None:
@@ -180,14 +202,9 @@ async def _stopped(stop: threading.Event) -> None:
 
 
 async def _rescue_regularly(app: App, runtime: Runtime) -> None:
-    tidied = float("-inf")
-    loop = asyncio.get_running_loop()
     while True:
         await rescue(app)
         await asyncio.to_thread(wake_forgotten, runtime)
-        if loop.time() - tidied > 3600:
-            await _tidy(app, runtime)
-            tidied = loop.time()
         await asyncio.sleep(RESCUE_SECONDS)
 
 
@@ -230,16 +247,3 @@ def wake_forgotten(runtime: Runtime) -> None:
         for delivery_id in session.scalars(_FORGOTTEN_DELIVERIES, {"task": queue.DELIVER}).all():
             log.warning("Delivery %d had no job: it gets one.", delivery_id)
             queue.defer_delivery(session, delivery_id)
-
-
-async def _tidy(app: App, runtime: Runtime) -> None:
-    """Delete finished jobs and forgotten questions of yesterday."""
-    await app.job_manager.delete_old_jobs(
-        nb_hours=KEEP_JOBS_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
-    )
-
-    def forget() -> None:
-        with runtime.sessions.begin() as session:
-            suggestions.forget_expired(session)
-
-    await asyncio.to_thread(forget)

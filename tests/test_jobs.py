@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from assistant import conversations, decisions, jobs, queue, suggestions, writing
 from assistant.decisions import fingerprint
@@ -15,6 +16,7 @@ from assistant.errors import Unavailable
 from assistant.reply import DraftRequest
 from assistant.runtime import Runtime
 from assistant.tables import AuditRecord, Channel, Delivery, Draft, Suggestion
+from knowledge.database import utcnow
 from knowledge.entries import EntryContent, put
 from models import ChatMessage, Generation, ModelError
 from models.chat import Turn
@@ -324,6 +326,21 @@ def test_a_job_that_waits_sees_what_was_not_committed_when_it_was_queued(runtime
     assert [(draft.status, draft.message_id) for draft in drafts(runtime)] == [("ready", second.message_id)]
 
 
+def test_a_worker_whose_connections_were_cut_goes_on(runtime: Runtime) -> None:
+    with working(runtime):
+        wait_for(runtime, jobs.worker_alive)
+        with runtime.sessions() as session, suppress(OperationalError):
+            session.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+            )
+        with runtime.sessions.begin() as session:
+            channel = a_channel(session)
+        for number in range(3):
+            with runtime.sessions.begin() as session:
+                conversations.receive(session, channel, a_message(customer_id=f"c{number}"))
+            wait_for(runtime, lambda session: not has_draft("queued")(session))
+
+
 def test_the_index_follows(runtime: Runtime) -> None:
     with working(runtime):
         entry = EntryContent(
@@ -376,11 +393,17 @@ def test_yesterdays_jobs_are_deleted(runtime: Runtime) -> None:
         wait_for(runtime, has_draft("ready"))
     with runtime.sessions.begin() as session:
         session.execute(text("UPDATE procrastinate_events SET at = now() - interval '25 h'"))
-    with working(runtime):
-        wait_for(
-            runtime,
-            lambda session: session.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar() == 0,
+        session.add(Suggestion(request={}, expires_at=utcnow()))
+        columns, values = "(queue_name, task_name, args)", "(:queue, :name, '{\"timestamp\": 0}')"
+        session.execute(
+            text(f"INSERT INTO procrastinate_jobs {columns} VALUES {values}"),
+            {"queue": queue.SENDING, "name": jobs.TIDY},
         )
+    with working(runtime):
+        wait_for(runtime, lambda session: session.scalar(select(func.count(Suggestion.id))) == 0)
+    with runtime.sessions() as session:
+        left = session.scalars(text("SELECT task_name FROM procrastinate_jobs")).all()
+    assert left == [jobs.TIDY]
 
 
 def test_a_slow_receiver_keeps_no_draft_waiting(runtime: Runtime) -> None:

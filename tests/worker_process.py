@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from sqlalchemy.orm import Session
 
 from assistant import deliveries, jobs
 from models import ChatMessage, Generation
@@ -42,14 +43,14 @@ class PausingModel(FakeLanguageModel):
 
 def main(database_url: str, data_dir: Path, scene: str) -> None:
     """Work until SIGTERM."""
-    logging.basicConfig(level=logging.INFO)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     model = PausingModel(data_dir) if scene == "drafting" else FakeLanguageModel()
     if scene == "recording":
         record = deliveries._record_success
 
-        def record_later(*arguments: Any) -> None:
+        def record_later(session: Session, attempt: deliveries.Attempt) -> None:
             pause(data_dir)
-            record(*arguments)
+            record(session, attempt)
 
         deliveries._record_success = record_later
     url = None if database_url == "-" else database_url
