@@ -26,6 +26,7 @@ from tests.web_stages import EMAIL, PASSWORD, an_agent_with_password, cited
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=20_000)
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update"
@@ -103,7 +104,13 @@ def sign_in(page: Page) -> None:
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(re.compile("/inbox$"))
+    arrived(page, "/inbox$")
+
+
+def arrived(page: Page, address: str) -> None:
+    """Wait until the page at this address has loaded, scripts included."""
+    expect(page).to_have_url(re.compile(address))
+    page.wait_for_load_state()
 
 
 def a_cited_conversation(runtime: Runtime, text: str = "Kauanko toimitus kestää?", **details: str) -> Conversation:
@@ -140,6 +147,7 @@ def test_it_works(page: Page, runtime: Runtime) -> None:
         with runtime.sessions.begin() as session:
             a_conversation(session, a_channel(session, url=receiver.url), "When do you open on Saturdays?")
         page.get_by_role("link", name="Anna Virtanen").click()
+        arrived(page, "/inbox/[0-9]+$")
         expect(page.get_by_role("log")).to_contain_text("When do you open on Saturdays?")
         reply = page.get_by_role("group", name="Suggested reply")
         expect(reply).to_be_visible()
@@ -162,13 +170,14 @@ def test_the_whole_road_by_keyboard_alone(context: BrowserContext, runtime: Runt
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
+    arrived(page, "/inbox$")
     expect(page.locator(".row")).to_have_count(2)
     page.keyboard.press("j")
     page.keyboard.press("ArrowDown")
     expect(page.locator(f"#conversation-{second.id}")).to_be_focused()
     page.keyboard.press("k")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"/inbox/{first.id}$"))
+    arrived(page, f"/inbox/{first.id}$")
     # The sentences and their sources
     page.keyboard.press("s")
     page.keyboard.press("ArrowDown")
@@ -182,23 +191,25 @@ def test_the_whole_road_by_keyboard_alone(context: BrowserContext, runtime: Runt
     expect(page.get_by_role("checkbox")).to_be_focused()
     page.keyboard.press("Space")
     page.keyboard.press("Control+Enter")
-    expect(page).to_have_url(re.compile(rf"/inbox/{second.id}\?sent="))
+    arrived(page, rf"/inbox/{second.id}\?sent=")
     expect(page.locator("#sent")).to_contain_text("waiting to be sent")
     # Reject with a reason
     page.keyboard.press("r")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(page.locator(".no-draft")).to_contain_text("The facts are wrong")
+    arrived(page, f"/inbox/{second.id}$")
     # Another draft, the keys, and back to the list
     page.keyboard.press("n")
     page.keyboard.type("shorter?")
     page.keyboard.press("Enter")
     expect(page.locator(".no-draft")).to_contain_text("being written")
+    arrived(page, f"/inbox/{second.id}$")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("u")
-    expect(page).to_have_url(re.compile("/inbox$"))
+    arrived(page, "/inbox$")
     page.keyboard.press("/")
     page.keyboard.type("luomu")
     page.keyboard.press("Enter")
@@ -299,6 +310,17 @@ def test_words_survive_a_reload(page: Page, runtime: Runtime) -> None:
     page.reload()
     expect(page.get_by_label("Text to send")).to_have_value("My own words")
     expect(page.get_by_label("Text to send")).to_be_visible()
+
+
+def test_a_page_left_open_tells_that_the_session_has_ended_and_keeps_the_words(page: Page, runtime: Runtime) -> None:
+    conversation = a_cited_conversation(runtime)
+    page.goto(f"/inbox/{conversation.id}")
+    page.keyboard.press("e")
+    page.get_by_label("Text to send").fill("My own words")
+    page.context.clear_cookies()
+    write_more(runtime, conversation, "Ja paljonko se maksaa?")
+    expect(page.get_by_text("You have been signed out.")).to_be_visible()
+    expect(page.get_by_label("Text to send")).to_have_value("My own words")
 
 
 def test_hostile_customers_are_inert(page: Page, runtime: Runtime) -> None:

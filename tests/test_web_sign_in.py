@@ -75,6 +75,15 @@ def test_too_many_attempts_are_stopped_even_with_the_right_password(client: Test
     assert "Too many attempts." in answer.text
 
 
+def test_who_proves_who_they_are_is_counted_anew(client: TestClient) -> None:
+    for password in ["wrong password"] * 9 + [PASSWORD]:
+        client.cookies.clear()
+        answer = sign_in(client, password=password)
+    assert answer.status_code == 303
+    client.cookies.clear()
+    assert sign_in(client, password="wrong password").status_code == 401
+
+
 def test_a_form_from_another_site_is_refused(client: TestClient) -> None:
     client.get("/sign-in")
     answer = client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD, "csrf_token": "theirs"})

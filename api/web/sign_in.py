@@ -43,7 +43,6 @@ class Attempts:
             )
         )
 
-
     def forget(self, address: str, email: str) -> None:
         """Count anew for who proved who they are."""
         self._limiter.clear(_PER_PERSON, "person", address, _account(email))
