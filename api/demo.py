@@ -24,6 +24,7 @@ from platformdirs import user_cache_path
 from sqlalchemy import text
 
 from api import serving
+from api.app import warm_up
 from api.commands import output
 from api.commands.draft import show
 from api.commands.opening import configure_log
@@ -86,7 +87,7 @@ def run(*, port: int | None, once: bool) -> None:
         if once:
             _approve_one(client, drafted, receiver)
         else:
-            serving.warm_up(runtime)
+            warm_up(runtime)
             _wait(url, stage)
 
 
@@ -137,7 +138,7 @@ def _indexed(runtime: Runtime) -> bool:
         )
     if status not in ("todo", "doing", "succeeded"):
         raise Unavailable("The sample knowledge could not be indexed: run `aspa doctor` to see what is missing.")
-    return status == "succeeded"
+    return bool(status == "succeeded")
 
 
 def _until(done: Callable[[], bool], worker: serving.WorkerProcess, seconds: float, deed: str) -> None:

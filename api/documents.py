@@ -34,7 +34,7 @@ def _line(conversation: Conversation) -> ConversationOut:
         channel=conversation.channel.name,
         customer=CustomerIn(id=conversation.customer.external_id, name=conversation.customer.name),
         thread_id=conversation.thread_id or None,
-        visibility=conversation.visibility,  # type: ignore[arg-type]  # a CHECK constraint holds it
+        visibility=conversation.visibility,
         status=conversation.state,
         language=conversation.language,
         urgency=conversation.urgency,
@@ -55,7 +55,7 @@ def conversation_document(conversation: Conversation, draft: Draft | None) -> Co
 def _message(message: Message) -> MessageOut:
     return MessageOut(
         id=message.id,
-        direction=message.direction,  # type: ignore[arg-type]  # a CHECK constraint holds it
+        direction=message.direction,
         text=message.text,
         agent=message.agent.name if message.agent else None,
         sent_at=message.sent_at,

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -79,7 +80,7 @@ def _examine() -> Iterator[Finding]:
             ("agents", _agents),
             ("worker", _worker),
         ):
-            yield _try(part, lambda check=check: check(runtime))
+            yield _try(part, partial(check, runtime))
 
 
 def _try(part: str, check: Callable[[], str]) -> Finding:

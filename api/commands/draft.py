@@ -17,9 +17,9 @@ def draft(
     as_json: AsJson = False,
 ) -> None:
     """Draft a reply to a message, with its sources."""
-    from assistant.drafting import DraftRequest, draft_reply
-
+    from assistant.drafting import draft_reply
     from assistant.errors import Invalid
+    from assistant.reply import DraftRequest
     from knowledge.database import clean_text
 
     text = clean_text(message)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,14 +12,17 @@ from api.commands.opening import opened
 from api.commands.output import AsJson
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from assistant.runtime import Runtime
+    from knowledge.entries import Kind
     from knowledge.indexing import IndexReport
     from knowledge.tables import Entry
 
 app = typer.Typer(name="knowledge", no_args_is_help=True, help="FAQ entries and past replies.")
 
-KindOption = Annotated[str | None, typer.Option("--kind", help="faq or past_reply.")]
-LanguageOption = Annotated[str | None, typer.Option("--language", help="en or fi.")]
+KindOption = Annotated[Literal["faq", "past_reply"] | None, typer.Option("--kind", help="Of one kind.")]
+LanguageOption = Annotated[Literal["en", "fi"] | None, typer.Option("--language", help="In one language.")]
 Reference = Annotated[str, typer.Argument(metavar="ID", help="The entry's own id, or its number as #12.")]
 _AUTHOR = "aspa"
 _SHOWN_ROWS = 20
@@ -29,7 +32,7 @@ _SHOWN_ROWS = 20
 def import_(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, dir_okay=False)],
     kind: KindOption = None,
-    file_format: Annotated[str, typer.Option("--format", help="The files' format: jsonl (also gzipped).")] = "jsonl",
+    file_format: Annotated[Literal["jsonl"], typer.Option("--format", help="Also gzipped.")] = "jsonl",
     as_json: AsJson = False,
 ) -> None:
     """Import FAQ entries and past replies.
@@ -38,8 +41,6 @@ def import_(
     """
     from knowledge.importing import import_files
 
-    _one_of("--kind", kind, (None, "faq", "past_reply"))
-    _one_of("--format", file_format, ("jsonl",))
     with opened() as runtime:
         with output.progress("Importing") as shown, runtime.sessions.begin() as session:
             task = shown.add_task("Importing", total=None)
@@ -72,8 +73,6 @@ def list_(
     """List entries."""
     from knowledge import entries
 
-    _one_of("--kind", kind, (None, "faq", "past_reply"))
-    _one_of("--language", language, (None, "en", "fi"))
     found: list[Entry] = []
     with opened() as runtime, runtime.sessions() as session:
         while len(found) < limit:
@@ -132,7 +131,6 @@ def export(
 
     from knowledge.importing import export as write
 
-    _one_of("--kind", kind, (None, "faq", "past_reply"))
     with opened() as runtime, runtime.sessions() as session:
         if str(file) == "-":
             write(session, sys.stdout, kind)
@@ -216,13 +214,12 @@ def _index(runtime: "Runtime", *, rebuild: bool = False) -> "IndexReport":
         )
 
 
-def _find(session: Any, reference: str, kind: str | None) -> "Entry":
+def _find(session: "Session", reference: str, kind: "Kind | None") -> "Entry":
     from assistant.errors import NotFound
     from knowledge import entries
 
-    _one_of("--kind", kind, (None, "faq", "past_reply"))
     number = reference.removeprefix("#")
-    entry = entries.find(session, kind, reference)  # type: ignore[arg-type]  # _one_of has checked it
+    entry = entries.find(session, kind, reference)
     if entry is None and number.isascii() and number.isdecimal() and len(number) < 10:
         entry = entries.get(session, int(number))
     if entry is None:
@@ -234,12 +231,6 @@ def _document(entry: "Entry") -> dict[str, Any]:
     from api.schemas import EntryOut
 
     return EntryOut.model_validate(entry).model_dump(mode="json")
-
-
-def _one_of(option: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
-    if value not in allowed:
-        choices = ", ".join(choice for choice in allowed if choice)
-        raise typer.BadParameter(f"{value!r} is not one of {choices}.", param_hint=option)
 
 
 def _short(text: str) -> str:

@@ -26,7 +26,7 @@ def configure_log(log_format: str, level: int) -> None:
     """Send every log, ours and the libraries', to standard error: for people, or as JSON lines."""
     import structlog
 
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
