@@ -73,6 +73,6 @@ def _signs(cosine: float, words: WordScores, entry: IndexedEntry, language: Lang
         words=words.words,
         pieces=words.pieces,
         codes=words.codes,
-        same_language=float(language is not None and entry.language == language),
-        faq=float(entry.kind == "faq"),
+        other_language=float(None not in (language, entry.language) and language != entry.language),
+        past_reply=float(entry.kind == "past_reply"),
     )

@@ -177,7 +177,7 @@ def pieces(text: str) -> list[str]:
 
 
 def codes(words: Iterable[str]) -> list[str]:
-    """Return the words with a digit: numbers, models, codes. They are never stemmed and mean the same in any language."""
+    """Return the words with a digit: numbers, models, codes. They are not stemmed and mean the same in any language."""
     return [word for word in words if any(map(str.isdigit, word))]
 
 

@@ -19,7 +19,7 @@ _IDENTIFIERS = (
     r"\b(?=[\w-]*[a-zåäö])(?=[\w-]*\d[\w-]*\d[\w-]*\d)[\w-]{5,}\b",  # a code: UP-20431, fi21x
     r"\b[a-zåäö]{2,3}-\d{1,3}\b",  # number plate
     (
-        r"\b(?:tilau|asiaka|lasku|viite|order|customer|invoice|reference|account|booking)\w*\W{0,3}"
+        r"\b(?:tilau|asiaka|lasku|viite|order|customer|invoice|reference|account|booking)\w*\W{0,3}(?:on|oli|is|was)?\W{0,3}"
         r"(?:n:o|nro|no|num\w*)?\W{0,3}\d{3,}"
     ),
     (
