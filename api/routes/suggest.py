@@ -3,13 +3,13 @@
 import threading
 from typing import Annotated, Any
 
-from assistant.drafting import DraftRequest
 from fastapi import APIRouter, Depends
 
 from api.dependencies import Caller, RuntimeDep, SessionDep, caller_with
 from api.schemas import DraftDocument, SuggestIn
 from assistant import suggestions
 from assistant.errors import Unavailable
+from assistant.reply import DraftRequest
 from models.chat import Turn
 
 router = APIRouter(prefix="/api/v1", tags=["suggest"])
