@@ -1,0 +1,142 @@
+"""How many signed webhooks a second the application takes in, against a bare endpoint that inserts one row.
+
+Each is served by a process of its own, over the same database, and asked in turn by the same clients; so their ratio
+holds on a busy machine.
+"""
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy import Engine, text
+
+from api import serving
+from api.app import create_app
+from assistant import channels
+from assistant.channels import signing
+from assistant.runtime import Runtime, open_runtime
+from assistant.settings import Settings
+from benchmarks import Measurement
+
+CLIENTS = 8
+ROUNDS = 5
+REQUESTS = 200  # of each kind per round
+TARGET = "at least 0.5 of it"
+
+Post = Callable[[httpx2.Client], httpx2.Response]
+
+
+def run() -> list[Measurement]:
+    """Measure both in alternating rounds; return the medians, in requests per second."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aspa-bench-")))
+        runtime = stack.enter_context(open_runtime(Settings(data_dir=folder)))
+        secret, channel_id = _channel(runtime)
+        ours, bare = (stack.enter_context(_served(which, folder)) for which in ("ours", "bare"))
+        posts = (_webhook(ours, channel_id, secret), _row(bare))
+        pool = stack.enter_context(ThreadPoolExecutor(CLIENTS))
+        clients = [stack.enter_context(httpx2.Client(trust_env=False, timeout=60)) for _ in range(CLIENTS)]
+        rates = [[_rate(pool, clients, post) for post in posts] for _ in range(ROUNDS + 1)]
+    webhook, plain = (statistics.median(column) for column in zip(*rates[1:], strict=True))  # the first one warms up
+    return [Measurement("webhook receipt", webhook, "requests/s", plain, "bare endpoint, one insert", TARGET)]
+
+
+def _channel(runtime: Runtime) -> tuple[str, int]:
+    secret = signing.new_secret()
+    config = {"url": "http://127.0.0.1:9/", "secrets": [secret]}
+    with runtime.sessions.begin() as session:
+        return secret, channels.add(session, kind="generic", name="bench", config=config).id
+
+
+@contextlib.contextmanager
+def _served(which: str, folder: Path) -> Iterator[str]:
+    """Serve one of the two in a process of its own; yield its address."""
+    command = [sys.executable, "-m", "benchmarks.receipt", which, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip() if process.stdout else ""
+        finally:
+            process.terminate()
+
+
+def _serve(which: str, folder: Path) -> None:
+    with (
+        serving.stopped_by_signal(),
+        open_runtime(Settings(data_dir=folder)) as runtime,
+        serving.listening("127.0.0.1", 0) as listener,
+    ):
+        app = create_app(runtime) if which == "ours" else _bare(runtime.engine)
+        print(serving.url_of(listener), flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
+
+
+def _bare(engine: Engine) -> FastAPI:
+    """Return an application whose one endpoint reads a JSON body and inserts one row."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE bench_row (id bigserial PRIMARY KEY, body jsonb NOT NULL)"))
+    app = FastAPI()
+
+    async def raw(request: Request) -> bytes:
+        return await request.body()
+
+    @app.post("/rows")
+    def insert(row: Annotated[bytes, Depends(raw)]) -> dict[str, int]:
+        with engine.begin() as connection:
+            statement = text("INSERT INTO bench_row (body) VALUES (cast(:body AS jsonb)) RETURNING id")
+            return {"id": connection.execute(statement, {"body": row.decode()}).scalar_one()}
+
+    return app
+
+
+def _body(number: int) -> bytes:
+    """Return what a shop would post; every customer writes five messages."""
+    message = {
+        "external_id": f"m{number}",
+        "customer": {"id": f"c{number // 5}", "name": "Anna Virtanen"},
+        "text": "Hei, tilasin viime viikolla kaksi pussia kahvia. Milloin ne tulevat perille?",
+    }
+    return json.dumps(message).encode()
+
+
+def _webhook(url: str, channel_id: int, secret: str) -> Post:
+    numbers = count()
+
+    def post(client: httpx2.Client) -> httpx2.Response:
+        body = _body(next(numbers))
+        headers = signing.signed_headers(secret, "msg", body)
+        return client.post(f"{url}/webhooks/generic/{channel_id}", content=body, headers=headers)
+
+    return post
+
+
+def _row(url: str) -> Post:
+    numbers = count()
+    return lambda client: client.post(f"{url}/rows", content=_body(next(numbers)))
+
+
+def _rate(pool: ThreadPoolExecutor, clients: list[httpx2.Client], post: Post) -> float:
+    """Return requests per second over one round, all clients asking at once."""
+
+    def ask(client: httpx2.Client) -> None:
+        for _ in range(REQUESTS // CLIENTS):
+            post(client).raise_for_status()
+
+    began = time.perf_counter()
+    list(pool.map(ask, clients))
+    return REQUESTS / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], Path(sys.argv[2]))
