@@ -9,14 +9,14 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, Text, bindparam, func, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from assistant import audit, queue
 from assistant.channels.exchange import IncomingMessage
 from assistant.errors import Invalid, NotFound
-from assistant.tables import IS_UNDECIDED, UNDECIDED, Agent, Channel, Conversation, Customer, Draft, Message
+from assistant.tables import UNDECIDED, Agent, Channel, Conversation, Draft, Message
 from knowledge.database import clean_text, notify, utcnow
 
 LONGEST_TEXT = 200_000
@@ -40,39 +40,26 @@ def receive(session: Session, channel: Channel, incoming: IncomingMessage) -> Re
     Raises Invalid for a text without content, or an id or text that is too long.
     """
     incoming = _cleaned(incoming)
-    if known := _find(session, channel, incoming.external_id):
-        return known
-    now = utcnow()
-    customer_id = _customer(session, channel, incoming)
-    conversation_id = _locked_conversation(session, channel, customer_id, incoming)
-    message_id = session.scalar(
-        insert(Message)
-        .values(
-            conversation_id=conversation_id,
-            channel_id=channel.id,
-            direction="incoming",
-            external_id=incoming.external_id,
-            text=incoming.text,
-            sent_at=incoming.sent_at or now,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Message.id)
-    )
-    if message_id is None:  # posted twice at the same moment, and the other one was first
-        known = _find(session, channel, incoming.external_id)
-        if known is None:
-            raise AssertionError("A message that is there could not be found.")
-        return known
-    session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .values(state="open", last_message_at=now, waiting_since=func.coalesce(Conversation.waiting_since, now))
-        .execution_options(synchronize_session=False)
-    )
-    _queue_draft(session, conversation_id, message_id)
-    announce(session, conversation_id, "message")
-    return Received(message_id, conversation_id, duplicate=False)
+    stored = session.execute(
+        _STORE,
+        {
+            "channel_id": channel.id,
+            "customer_id": incoming.customer_id,
+            "name": incoming.customer_name,
+            "thread_id": incoming.thread_id or "",
+            "visibility": incoming.visibility,
+            "external_id": incoming.external_id,
+            "text": incoming.text,
+            "sent_at": incoming.sent_at,
+            "now": utcnow(),
+        },
+    ).one_or_none()
+    if stored is None or stored.message_id is None:
+        return _known(session, channel, incoming.external_id)
+    session.execute(_QUEUE_DRAFT, {"conversation_id": stored.conversation_id, "message_id": stored.message_id})
+    queue.defer_draft(session, stored.conversation_id)
+    announce(session, stored.conversation_id, "message")
+    return Received(stored.message_id, stored.conversation_id, duplicate=False)
 
 
 def get(session: Session, conversation_id: int) -> Conversation:
@@ -137,7 +124,7 @@ def request_draft(
     )
     if newest is None:
         raise Invalid("conversation", "There is nothing to reply to: the customer has not written yet.")
-    _supersede(session, conversation.id, UNDECIDED)
+    _supersede(session, conversation.id)
     draft = Draft(
         conversation_id=conversation.id,
         message_id=newest,
@@ -182,7 +169,7 @@ def close(session: Session, conversation: Conversation, *, agent: Agent) -> None
     lock(session, conversation)
     conversation.state = "closed"
     conversation.waiting_since = None
-    _supersede(session, conversation.id, UNDECIDED)
+    _supersede(session, conversation.id)
     _audited(session, conversation, "conversation.close", agent)
 
 
@@ -215,63 +202,65 @@ def said(text: str) -> str:
     return text
 
 
-def _find(session: Session, channel: Channel, external_id: str) -> Received | None:
+# Customer, conversation and message in one statement, because a webhook is answered when this is done. Nothing happens
+# where the message is there; of two posted at the same moment the second waits at the first row that both touch and
+# comes back without a message. The conversation's row stays locked until the commit.
+_STORE = sql("""
+    WITH the_customer AS (
+        INSERT INTO customer (channel_id, external_id, name)
+        SELECT :channel_id, :customer_id, :name
+        WHERE NOT EXISTS (SELECT FROM message WHERE channel_id = :channel_id AND external_id = :external_id)
+        ON CONFLICT (channel_id, external_id) DO UPDATE SET name = coalesce(excluded.name, customer.name)
+        RETURNING id
+    ), the_conversation AS (
+        INSERT INTO conversation (channel_id, customer_id, thread_id, visibility, waiting_since, last_message_at)
+        SELECT :channel_id, id, :thread_id, :visibility, :now, :now FROM the_customer
+        ON CONFLICT (customer_id, thread_id) DO UPDATE SET
+            visibility = excluded.visibility,
+            state = 'open',
+            waiting_since = coalesce(conversation.waiting_since, excluded.waiting_since),
+            last_message_at = excluded.last_message_at
+        RETURNING id
+    ), the_message AS (
+        INSERT INTO message (conversation_id, channel_id, direction, external_id, text, sent_at, created_at)
+        SELECT id, :channel_id, 'incoming', :external_id, :text, coalesce(:sent_at, :now), :now FROM the_conversation
+        ON CONFLICT (channel_id, external_id) DO NOTHING
+        RETURNING id
+    )
+    SELECT the_conversation.id AS conversation_id, the_message.id AS message_id
+    FROM the_conversation LEFT JOIN the_message ON true
+""").bindparams(
+    bindparam("name", type_=Text), bindparam("sent_at", type_=DateTime(True)), bindparam("now", type_=DateTime(True))
+)
+
+# What answers less than the new message is superseded; a draft that nobody has written yet simply answers it too. The
+# count makes the update come first: both touch the index that allows one undecided draft.
+_QUEUE_DRAFT = sql("""
+    WITH superseded AS (
+        UPDATE draft SET status = 'superseded'
+        WHERE conversation_id = :conversation_id AND status IN ('ready', 'abstained', 'failed')
+        RETURNING id
+    )
+    INSERT INTO draft (conversation_id, message_id)
+    SELECT :conversation_id, :message_id FROM (SELECT count(*) FROM superseded) AS first
+    ON CONFLICT (conversation_id) WHERE status IN ('queued', 'ready', 'abstained', 'failed')
+    DO UPDATE SET message_id = excluded.message_id, version = draft.version + 1
+""")
+
+
+def _known(session: Session, channel: Channel, external_id: str) -> Received:
     row = session.execute(
         select(Message.id, Message.conversation_id).where(
             Message.channel_id == channel.id, Message.external_id == external_id
         )
-    ).one_or_none()
-    return None if row is None else Received(row.id, row.conversation_id, duplicate=True)
+    ).one()
+    return Received(row.id, row.conversation_id, duplicate=True)
 
 
-def _customer(session: Session, channel: Channel, incoming: IncomingMessage) -> int:
-    """Return the customer's id; a new name replaces the old one, no name leaves it."""
-    statement = insert(Customer).values(
-        channel_id=channel.id, external_id=incoming.customer_id, name=incoming.customer_name
-    )
-    return session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Customer.channel_id, Customer.external_id],
-            set_={"name": func.coalesce(statement.excluded.name, Customer.name)},
-        ).returning(Customer.id)
-    ).scalar_one()
-
-
-def _locked_conversation(session: Session, channel: Channel, customer_id: int, incoming: IncomingMessage) -> int:
-    """Return the conversation's id and hold its row, so that nobody else changes it before we commit."""
-    statement = insert(Conversation).values(
-        channel_id=channel.id,
-        customer_id=customer_id,
-        thread_id=incoming.thread_id or "",
-        visibility=incoming.visibility,
-        last_message_at=utcnow(),
-    )
-    return session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Conversation.customer_id, Conversation.thread_id],
-            set_={"visibility": statement.excluded.visibility},
-        ).returning(Conversation.id)
-    ).scalar_one()
-
-
-def _queue_draft(session: Session, conversation_id: int, message_id: int) -> None:
-    """Supersede what answers less than `message_id`, and have a draft written that answers all."""
-    _supersede(session, conversation_id, tuple(status for status in UNDECIDED if status != "queued"))
-    statement = insert(Draft).values(conversation_id=conversation_id, message_id=message_id)
-    session.execute(
-        statement.on_conflict_do_update(  # one that nobody has written yet simply answers the newer message too
-            index_elements=[Draft.conversation_id],
-            index_where=IS_UNDECIDED,
-            set_={"message_id": statement.excluded.message_id, "version": Draft.version + 1},
-        )
-    )
-    queue.defer_draft(session, conversation_id)
-
-
-def _supersede(session: Session, conversation_id: int, statuses: tuple[str, ...]) -> None:
+def _supersede(session: Session, conversation_id: int) -> None:
     session.execute(
         update(Draft)
-        .where(Draft.conversation_id == conversation_id, Draft.status.in_(statuses))
+        .where(Draft.conversation_id == conversation_id, Draft.status.in_(UNDECIDED))
         .values(status="superseded")
         .execution_options(synchronize_session="fetch")
     )

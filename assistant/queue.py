@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from procrastinate import App, SyncPsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
+from sqlalchemy import DateTime, Text, bindparam
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 DRAFT = "draft_conversation"
@@ -22,8 +23,18 @@ WRITING = "writing"
 SENDING = "sending"
 """The queue of everything else, so that a slow receiver never keeps a draft waiting."""
 
-# Its own connections are never opened: every job goes in over the caller's.
-_app = App(connector=SyncPsycopgConnector())
+# What procrastinate's own function does, but where a job with the same queueing lock waits already this does nothing,
+# while the function fails and takes the caller's transaction with it unless that sets a savepoint first.
+_DEFER = sql("""
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+    VALUES (:queue, :task, :priority, :lock, :queueing_lock, :arguments, :at)
+    ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
+""").bindparams(
+    bindparam("lock", type_=Text),
+    bindparam("queueing_lock", type_=Text),
+    bindparam("arguments", type_=JSONB),
+    bindparam("at", type_=DateTime(timezone=True)),
+)
 
 
 def defer_draft(session: Session, conversation_id: int, *, at: datetime | None = None) -> None:
@@ -42,9 +53,7 @@ def defer_delivery(session: Session, delivery_id: int, *, at: datetime | None = 
 
 def defer_suggestion(session: Session, request_id: UUID) -> None:
     """Have a suggestion answered, before the drafts that wait: somebody holds the line."""
-    _app.configure_task(SUGGEST, queue=WRITING, priority=10, connection=_connection(session)).defer(
-        request_id=str(request_id)
-    )
+    _defer(session, SUGGEST, WRITING, priority=10, arguments={"request_id": str(request_id)})
 
 
 def defer_index_knowledge(session: Session) -> None:
@@ -52,22 +61,25 @@ def defer_index_knowledge(session: Session) -> None:
 
     Every change gets its job, because one that waits already could start before the caller commits.
     """
-    _app.configure_task(INDEX, queue=SENDING, lock=INDEX, connection=_connection(session)).defer()
+    _defer(session, INDEX, SENDING, lock=INDEX)
 
 
 def _defer_once(
-    session: Session, task: str, queue: str, lock: str, at: datetime | None, arguments: dict[str, int]
+    session: Session, task: str, queue: str, lock: str, at: datetime | None, arguments: dict[str, Any]
 ) -> None:
-    try:
-        # A collision would else end the caller's whole transaction. The savepoint is set when the session first hands
-        # out its connection inside the block: one fetched before would defer outside it.
-        with session.begin_nested():
-            _app.configure_task(
-                task, queue=queue, lock=lock, queueing_lock=lock, schedule_at=at, connection=_connection(session)
-            ).defer(**arguments)
-    except AlreadyEnqueued:
-        return  # one waits already, and reads the rows when it starts
+    _defer(session, task, queue, lock=lock, queueing_lock=lock, at=at, arguments=arguments)
 
 
-def _connection(session: Session) -> Any:
-    return session.connection().connection.driver_connection
+def _defer(
+    session: Session,
+    task: str,
+    queue: str,
+    *,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    at: datetime | None = None,
+    priority: int = 0,
+    arguments: dict[str, Any] | None = None,
+) -> None:
+    values = {"queue": queue, "task": task, "lock": lock, "queueing_lock": queueing_lock, "at": at}
+    session.execute(_DEFER, {**values, "priority": priority, "arguments": arguments or {}})

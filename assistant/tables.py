@@ -44,8 +44,6 @@ def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-IS_UNDECIDED = sql(_one_of("status", UNDECIDED))
-
 Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), default=utcnow, server_default=sql("now()"))]
@@ -207,7 +205,7 @@ class Draft(Base):
             "uq_draft_undecided",
             "conversation_id",
             unique=True,
-            postgresql_where=IS_UNDECIDED,
+            postgresql_where=sql(_one_of("status", UNDECIDED)),
         ),
         Index("ix_draft_conversation", "conversation_id", "id"),
     )
