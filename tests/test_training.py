@@ -136,10 +136,10 @@ def test_the_loss_falls(tmp_path: Path, mixture: Mixture, tokenizer: Any) -> Non
     from models.training.train import loss_of
 
     model = tiny(tokenizer)
-    tokens, labels, first = batches(tokenizer, mixture, SCHEDULE, 0, 256)[0]
-    before = loss_of(model, tokens, labels, first)[0].item()
+    batch = batches(tokenizer, mixture, SCHEDULE, 0, 256)[0]
+    before = loss_of(model, batch)[0].item()
     train(model, tokenizer, mixture, Schedule(steps=12, warm_up=1, batch_tokens=800, block=8, rate=3e-3), tmp_path)
-    assert loss_of(model, tokens, labels, first)[0].item() < before - 0.3
+    assert loss_of(model, batch)[0].item() < before - 0.3
 
 
 def test_batches_learn_the_whole_reply_and_some_of_the_prompt(mixture: Mixture, tokenizer: Any) -> None:
@@ -148,14 +148,19 @@ def test_batches_learn_the_whole_reply_and_some_of_the_prompt(mixture: Mixture, 
         assert ids[-1] == tokenizer.eos_token_id
         assert ids[reply - 1] == tokenizer.convert_tokens_to_ids("<r>")
         assert tokenizer.decode(ids[reply:-1]).strip() == mixture.example(number).reply or len(ids) < 256
-    for tokens, labels, first in batches(tokenizer, mixture, SCHEDULE, 1, 256):
-        assert tokens.numel() <= 800 or tokens.shape[0] == 1
-        assert 0 <= first <= 256 - tokens.shape[1]
-        for row, kept in zip(tokens.tolist(), labels.tolist(), strict=True):
+    for batch in batches(tokenizer, mixture, SCHEDULE, 1, 256):
+        assert batch.tokens.numel() <= 800 or batch.tokens.shape[0] == 1
+        assert 0 <= batch.first <= 256 - batch.tokens.shape[1]
+        for row, kept, weights in zip(
+            batch.tokens.tolist(), batch.labels.tolist(), batch.weights.tolist(), strict=True
+        ):
             start = row.index(tokenizer.convert_tokens_to_ids("<r>")) + 1
             end = row.index(tokenizer.eos_token_id) + 1
             assert kept[start:end] == row[start:end]
             assert all(label == -100 for label in kept[end:])
+            heavy = [tokenizer.decode([token]) for token, weight in zip(row[:end], weights, strict=False) if weight > 1]
+            assert set("123") & set(heavy)  # the number in a mark
+            assert max(weights[:start]) == 1
             assert sum(label != -100 for label in kept[:start]) < start / 2
 
 

@@ -15,6 +15,7 @@ from models.training.phrases import Phrases, Split, load, part_of
 
 MOODS = ("question", "complaint", "again", "confusion", "praise", "urgent")
 _MOOD_WEIGHTS = (46, 20, 8, 9, 8, 9)
+_FIRST = 0.6  # share of examples in which a passage that answers comes first for sure
 _MOOD_WORDS = {
     "question": None, "complaint": "upset", "again": "still", "confusion": "confused", "praise": "thanks",
     "urgent": "hurry",
@@ -143,6 +144,12 @@ def hasty(rng: Random, text: str, language: Language) -> str:
     if rng.random() < 0.08:
         text = text.replace("?", rng.choice(("??", "???", " ?")))
     return text
+
+
+def ranked(rng: Random, passages: Sequence[Passage]) -> list[Passage]:
+    """Return the passages as a search gives them: in most cases one that answers comes first, but not always."""
+    mixed = rng.sample(passages, k=len(passages))
+    return sorted(mixed, key=lambda passage: not passage.taken) if rng.random() < _FIRST else mixed
 
 
 def first_three(sentences: Sequence[str]) -> list[int]:

@@ -10,7 +10,7 @@ from models.training.examples import Example
 from models.training.phrases import Split
 
 _DRILLS, _DRILLS_AT_FIRST, _FADING = 0.10, 0.35, 12000  # share of drills; the extra share fades over the first examples
-_SERVICE = 0.58  # share of service talk in what is not a drill
+_SERVICE, _SERVICE_LATE, _LATE = 0.58, 0.7, 16000  # share of service talk in what is not a drill, at last somewhat more
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,6 @@ class Mixture:
         share = _DRILLS + _DRILLS_AT_FIRST * max(0.0, 1 - number / _FADING) if split == "train" else _DRILLS
         if rng.random() < share:
             return drills.example(rng, language, split, self.words[language])
-        if rng.random() < _SERVICE or not self.material:
+        if rng.random() < (_SERVICE if number < _LATE else _SERVICE_LATE) or not self.material:
             return service.example(rng, language, split)
         return public.example(rng, language, split, self.material[language, split])

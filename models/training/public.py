@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from models import LANGUAGES, Language
-from models.training.examples import Example, Passage, Writer, first_three
+from models.training.examples import Example, Passage, Writer, first_three, ranked
 from models.training.phrases import Split
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÅÄÖ0-9\"(])")
@@ -145,8 +145,7 @@ def _distractors(writer: Writer, material: Material) -> list[Passage]:
 
 
 def _place(writer: Writer, material: Material, passage: Passage, core: str, kind: str) -> Example:
-    passages = [*_distractors(writer, material), passage]
-    writer.rng.shuffle(passages)
+    passages = ranked(writer.rng, [*_distractors(writer, material), passage])
     return writer.finish(kind, passages, core, None)
 
 

@@ -3,7 +3,7 @@
 from random import Random
 
 from models import Language
-from models.training.examples import Example, Passage, Writer, first_three
+from models.training.examples import Example, Passage, Writer, first_three, ranked
 from models.training.phrases import Split, part_of
 
 _SENTENCES = ((1, 2, 3, 4, 5), (15, 32, 31, 14, 8))
@@ -15,7 +15,7 @@ def example(rng: Random, language: Language, split: Split) -> Example:
     topics = rng.sample(list(writer.phrases.topics), k=rng.choices((1, 2, 3, 4), (22, 34, 34, 10))[0])
     asked = topics[: 2 if len(topics) > 1 and rng.random() < 0.15 else 1]
     passages = [_passage(writer, name, asked) for name in topics]
-    rng.shuffle(passages)
+    passages = ranked(rng, passages)
     fields = writer.phrases.topics[asked[0]]
     own = (
         fields["sorry"]

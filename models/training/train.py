@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _IGNORED = -100
-_PROMPT_SHARE = 0.1  # share of prompt tokens that are learnt from as well as all of the reply's
+_PROMPT_SHARE = 0.03  # share of prompt tokens that are learnt from as well as all of the reply's
+_DECISION = 4.0  # weight of a token that decides: how the reply begins, which sentence is next, which mark follows it
 _SHORT_FIRST, _SHORT = 5000, 180  # the first so many examples are no longer than this: copying is learnt soonest there
-_SHIFTED = 0.25  # share of batches that begin at a later position, so that all 512 are trained
+_SHIFTED = 0.35  # share of batches that begin at a later position, so that all 512 are trained
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of tokens; what is to be learnt of them (the rest is _IGNORED), how heavily; the first row's position."""
+
+    tokens: "torch.Tensor"
+    labels: "torch.Tensor"
+    weights: "torch.Tensor"
+    first: int
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,8 @@ def tokens_of(tokenizer: Any, mixture: Mixture, number: int, limit: int) -> tupl
 
 def batches(
     tokenizer: "PreTrainedTokenizerFast", mixture: Mixture, schedule: Schedule, block: int, limit: int
-) -> list[tuple["torch.Tensor", "torch.Tensor", int]]:
-    """Return the batches of a block as (tokens, labels, first position), in a random order that the seed fixes."""
+) -> list[Batch]:
+    """Return the batches of a block, in a random order that the seed fixes."""
     import torch
 
     rng = Random(f"{mixture.seed}:block:{block}")
@@ -91,30 +103,44 @@ def batches(
         groups[-1].append(row)
     rng.shuffle(groups)
     made = []
+    deciding = torch.tensor(sorted(_before_decisions(tokenizer)))
     for group in groups:
         width = len(group[-1][0])
         tokens = torch.full((len(group), width), int(tokenizer.pad_token_id))
         labels = torch.full((len(group), width), _IGNORED)
+        weights = torch.ones(len(group), width)
         for i, (ids, reply) in enumerate(group):
             tokens[i, : len(ids)] = torch.tensor(ids)
             kept = [t if j >= reply or (j and rng.random() < _PROMPT_SHARE) else _IGNORED for j, t in enumerate(ids)]
             labels[i, : len(ids)] = torch.tensor(kept)
-        made.append((tokens, labels, rng.randrange(limit - width + 1) if rng.random() < _SHIFTED else 0))
+            weights[i, reply : reply + 3] = _DECISION
+            weights[i, reply + 1 :][torch.isin(tokens[i, reply:-1], deciding)] = _DECISION
+        first = rng.randrange(limit - width + 1) if rng.random() < _SHIFTED else 0
+        made.append(Batch(tokens, labels, weights, first))
     return made
 
 
-def loss_of(model: Any, tokens: "torch.Tensor", labels: "torch.Tensor", first: int) -> tuple["torch.Tensor", float]:
-    """Return the mean loss over the labelled tokens and the share of them that the model gets right."""
+@cache
+def _before_decisions(tokenizer: Any) -> frozenset[int]:
+    """Return the tokens after which a sentence or a mark begins: those that end with a full stop, a bracket, ..."""
+    return frozenset(i for i in range(len(tokenizer)) if tokenizer.decode([i]).endswith((".", "!", "?", "[", "]")))
+
+
+def loss_of(model: Any, batch: Batch) -> tuple["torch.Tensor", float]:
+    """Return the weighted mean loss over the labelled tokens and the share of them that the model gets right."""
     import torch
 
-    positions = torch.arange(first, first + tokens.shape[1] - 1, device=tokens.device).unsqueeze(0)
-    with torch.autocast(tokens.device.type, torch.bfloat16):
+    device = next(model.parameters()).device
+    tokens, labels, weights = batch.tokens.to(device), batch.labels.to(device), batch.weights.to(device)
+    positions = torch.arange(batch.first, batch.first + tokens.shape[1] - 1, device=device).unsqueeze(0)
+    with torch.autocast(device.type, torch.bfloat16):
         hidden = model.bert(input_ids=tokens[:, :-1], position_ids=positions, use_cache=False).last_hidden_state
         target = labels[:, 1:].reshape(-1)
         chosen = (target != _IGNORED).nonzero().squeeze(1)
         logits = model.cls(hidden.reshape(-1, hidden.shape[-1])[chosen]).float()
-    target = target[chosen]
-    return torch.nn.functional.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean().item()
+    target, weight = target[chosen], weights[:, 1:].reshape(-1)[chosen]
+    losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    return (losses * weight).sum() / weight.sum(), (logits.argmax(-1) == target).float().mean().item()
 
 
 def train(
@@ -133,7 +159,6 @@ def train(
     """
     import torch
 
-    device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
@@ -143,19 +168,19 @@ def train(
     began = saved = logged = time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
-    for tokens, labels, first in _stream(tokenizer, mixture, schedule, position, limit):
+    for batch in _stream(tokenizer, mixture, schedule, position, limit):
         if schedule.progress(position.step, position.seconds) >= 1 or position.step == stop_after:
             break
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate_at(position.step, position.seconds)
-        loss, right = loss_of(model, tokens.to(device), labels.to(device), first)
+        loss, right = loss_of(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         position.step += 1
         position.batch += 1
-        position.tokens += tokens.numel()
+        position.tokens += batch.tokens.numel()
         position.seconds += time.monotonic() - began
         began = time.monotonic()
         losses.append(loss.item())
@@ -172,7 +197,7 @@ def train(
 
 def _stream(
     tokenizer: "PreTrainedTokenizerFast", mixture: Mixture, schedule: Schedule, position: Position, limit: int
-) -> Iterator[tuple["torch.Tensor", "torch.Tensor", int]]:
+) -> Iterator[Batch]:
     while True:
         yield from batches(tokenizer, mixture, schedule, position.block, limit)[position.batch :]
         position.block, position.batch = position.block + 1, 0
