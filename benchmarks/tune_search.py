@@ -221,7 +221,8 @@ def _answer_scale(sets: Ranked) -> Scale:
             labels.append(a.answerable)
             shares.append(len(sets[0]) / (known if a.answerable else len(part) - known))
     model = LogisticRegression(C=100, max_iter=1000).fit(rows, labels, sample_weight=shares)
-    return Scale(*(round(float(value), 3) for value in model.coef_[0]), offset=round(float(model.intercept_[0]), 3))
+    best, above_crowd, length = (round(float(value), 3) for value in model.coef_[0])
+    return Scale(best, above_crowd, length, round(float(model.intercept_[0]), 3))
 
 
 def _print_quality(name: str, questions: Sequence[tuple[Asked, list[float]]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from sqlalchemy import Engine, func, select
@@ -50,8 +50,7 @@ class IndexReport:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Derived:
+class _Derived(NamedTuple):
     """An entry cut into passages, before they have ids."""
 
     entry_id: int
@@ -192,6 +191,7 @@ def _write(
     fresh = {entry.entry_id for entry in derived}
     kept = [e for n, e in previous.entries.items() if n in wanted and n not in fresh] if previous else []
     cache = _vector_ids(previous.entries.values()) if previous else {}
+    old = list(cache.values())
     next_id = previous.next_id if previous else 1
     made: list[IndexedEntry] = []
     new: dict[str, int] = {}
@@ -204,11 +204,11 @@ def _write(
                     next_id += 1
             parts.append(IndexedPassage(next_id, passage, tuple(cache[w] for w in passage.wordings)))
             next_id += 1
-        made.append(IndexedEntry(**vars(entry) | {"passages": tuple(parts)}))
+        made.append(IndexedEntry(*entry[:-1], tuple(parts)))
     entries = sorted([*kept, *made], key=lambda entry: entry.entry_id)
     vectors = previous.vectors if previous else VectorIndex(embedder.dimension)
     used = {vector for entry in entries for part in entry.passages for vector in part.vectors}
-    vectors.remove([n for n in _vector_ids(previous.entries.values()).values() if n not in used] if previous else [])
+    vectors.remove([vector for vector in old if vector not in used])
     vectors.add(list(new.values()), _embed(embedder, list(new), progress))
     left = {part.id for entry in kept for part in entry.passages}
     keywords.update(

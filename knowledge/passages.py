@@ -5,7 +5,7 @@ Knows text alone: no database, no index, no model.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PASSAGE = 600
 """Characters. About what the shipped embedder reads of a Finnish text before it cuts (256 of its pieces)."""
@@ -18,8 +18,7 @@ _NO_BORDER = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(NamedTuple):
     """A part of an entry's answer under the entry's question.
 
     `titles` are the question and its other wordings; `text` is what a reply may quote.

@@ -115,7 +115,7 @@ def test_rebuilding_and_another_embedder_take_nothing_over(
     assert update_index(engine, tmp_path, FakeEmbedder(32)).embedded == 1
 
 
-@pytest.mark.parametrize("damage", ["manifest.json", "vectors.faiss", "entries.jsonl", "keywords/meta.json"])
+@pytest.mark.parametrize("damage", ["manifest.json", "vectors.faiss", "entries.json", "keywords/meta.json"])
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_damaged_snapshot_is_made_anew(
     engine: Engine, tmp_path: Path, embedder: CountingEmbedder, damage: str, cut: bool

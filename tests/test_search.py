@@ -24,9 +24,17 @@ ENTRIES = [
         kind="faq", external_id="hours", question="When are you open?", answer="From 9 to 17 on working days.",
         language="en", url="https://example.com/hours", alternatives=["opening times of the shop"],
     ),
-    EntryContent(kind="faq", external_id="returns", question="Can I return coffee?", answer="It is within 30 days.", language="en"),
-    EntryContent(kind="faq", external_id="palautus", question="Voinko palauttaa kahvin?", answer="Kyllä, 30 päivää.", language="fi"),
-    EntryContent(kind="faq", external_id="toimitus", question="Mikä on toimitusaika?", answer="Noin 3 päivää.", language="fi"),
+    EntryContent(
+        kind="faq", external_id="returns", question="Can I return coffee?", answer="It is within 30 days.",
+        language="en",
+    ),
+    EntryContent(
+        kind="faq", external_id="palautus", question="Voinko palauttaa kahvin?", answer="Kyllä, 30 päivää.",
+        language="fi",
+    ),
+    EntryContent(
+        kind="faq", external_id="toimitus", question="Mikä on toimitusaika?", answer="Noin 3 päivää.", language="fi",
+    ),
     EntryContent(
         kind="past_reply", external_id="reply-1", question="Can I return coffee? Regards Tom Sawyer",
         answer="Dear Tom, it is within 30 days. Your order is UP-20431.", language="en",
@@ -189,7 +197,7 @@ def test_searching_while_snapshots_are_swapped(base: KnowledgeBase, engine: Engi
         while not stop.is_set():
             try:
                 assert "hours" in found(base, "When do you open?")
-            except Exception as error:  # noqa: BLE001, PERF203 (whatever a thread raises has to fail the test)
+            except Exception as error:  # whatever a thread raises has to fail the test
                 errors.append(error)
                 return
 
