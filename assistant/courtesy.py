@@ -47,6 +47,11 @@ def is_courtesy(sentence: str, named: frozenset[str] = frozenset()) -> bool:
     return rest is not None and _says_nothing_new(rest, named) and not facts(sentence)
 
 
+def is_everyday(word: str) -> bool:
+    """Return whether a word belongs to what service people say of anything."""
+    return is_known(word, _VOCABULARY) or is_known(word, _PLAIN)
+
+
 def _says_nothing_new(text: str, named: frozenset[str]) -> bool:
     """Return whether a text, its courteous beginnings taken off, speaks of what was named, and not of that alone.
 

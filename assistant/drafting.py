@@ -32,6 +32,12 @@ NEW_TOKENS = 180
 RIVAL = 0.5
 """The share of the best match's score from which another passage, in the language of the reply, is used."""
 
+ANSWERING = 0.8
+"""The share of the best match's score that a passage must have for a reply from it alone to be an answer."""
+COPIES = 1024
+"""Tokens of context up to which a model is one like the shipped one: it copies, and what it does not copy are slips.
+Larger ones rephrase, and are held to what they say alone."""
+
 _EXTRACT_WORTH = 0.8  # an extract needs more editing than the model's own words, so it is offered with less confidence
 
 
@@ -73,7 +79,7 @@ def draft_reply(
             written.origin,
             matches=written.matches,
             model=written.model,
-            confidence=written.confidence,
+            confidence=written.confidence(task.result.confidence),
         )
 
 
@@ -86,12 +92,9 @@ class _Written:
     matches: Sequence[Match]
     model: str | None
 
-    @property
-    def confidence(self) -> float:
-        """The search's probability that the passage answers, less where it is an extract."""
-        cited = [self.matches[n - 1].score for sentence in self.body for n in sentence.citations]
-        worth = 1.0 if self.origin == "model" else _EXTRACT_WORTH
-        return round(min(max(cited, default=0.0), 1.0) * worth, 3)
+    def confidence(self, answerable: float) -> float:
+        """Return the search's probability that the passages answer, less where the draft is an extract."""
+        return round(min(max(answerable, 0.0), 1.0) * (1.0 if self.origin == "model" else _EXTRACT_WORTH), 3)
 
 
 @dataclass
@@ -104,6 +107,7 @@ class _Task:
     message: str
     language: Language
     mood: Mood
+    signs: tuple[str, ...]
     result: SearchResult | None = None
     asked_model: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -112,7 +116,9 @@ class _Task:
     def read(cls, request: DraftRequest, identifier: LanguageIdentifier, persona: Persona) -> "_Task":
         message = readable(request.text)
         language = request.language or reply_language(request, identifier, persona)
-        return cls(request, persona, identifier, message, language, triage.triage(message).mood)
+        seen = triage.triage(message)
+        signs = tuple(reason.partition(":")[0] for reason in seen.reasons)
+        return cls(request, persona, identifier, message, language, seen.mood, signs)
 
     @property
     def is_public(self) -> bool:
@@ -207,6 +213,10 @@ class _Task:
 
 _PERSONAL = ("code", "phone", "email")
 _OWN_AFFAIR = re.compile(r"order number|tilausnumero", re.IGNORECASE)
+_APOLOGY = re.compile(r"\b(?:sorry|apolog\w+|pahoittel\w+|pahoilla\w+|anteeksi)\b", re.IGNORECASE)
+_AGAIN = re.compile(
+    r"\b(?:again|twice|still|uudestaan|uudelleen|kahdesti|taas|vieläkään|yhä|edelleen)\b", re.IGNORECASE
+)
 _LEAKED = re.compile(r"<\|?/?\w{1,20}\|?>|\bcustomer:|\bagent:")
 _GREETING = re.compile(r"(?:hi|hello|hey|dear|hei|moi|hyvä)\b[\w\s'’-]{0,40}[,!.]?", re.IGNORECASE)
 _SIGNATURE = re.compile(r"(?:\w+ )?(?:regards|wishes|terveisin|terveisiä)\b.{0,60}", re.IGNORECASE)
@@ -283,11 +293,26 @@ def _attempt(task: _Task, matches: Sequence[Match], model: LanguageModel) -> tup
         text = _unframed(readable(written.text, marks=True))
         report = grounding.check(text, asked.evidence, customer=task.customer)
         marked = [bool(sentence.marks) for sentence in read_marks(text)]
-        kept = _trimmed(list(zip(report.sentences, marked, strict=True)))
+        kept = _trimmed(task, list(zip(report.sentences, marked, strict=True)))
         body = [DraftSentence(s.text, s.supported, s.citations) for s in kept]
+        fault = _fault(task, written.finished, written.text, body) or _stray(body, asked.evidence, matches, model)
         if kept and kept[0] is not report.sentences[0]:
             body = [*task.opening(), *body]
-        return body, _fault(task, written.finished, written.text, body)
+        return body, fault
+
+
+def _stray(
+    body: Sequence[DraftSentence], evidence: Sequence[Evidence], matches: Sequence[Match], model: LanguageModel
+) -> str:
+    """Say how a supported body strays from what was asked or from the words of its passages; "" where it does not."""
+    cited = {n for sentence in body for n in sentence.citations}
+    if max(matches[n - 1].score for n in cited) < matches[0].score * ANSWERING:
+        return "it answers another question"
+    if model.context_tokens <= COPIES:
+        for sentence in body:
+            if sentence.citations and not grounding.is_copied(sentence.text, evidence):
+                return f"miscopied: {sentence.text!r}"
+    return ""
 
 
 def _fault(task: _Task, finished: bool, raw: str, body: Sequence[DraftSentence]) -> str:
@@ -314,19 +339,27 @@ def _fault(task: _Task, finished: bool, raw: str, body: Sequence[DraftSentence])
     return ""
 
 
-def _trimmed(checked: list[tuple[grounding.CheckedSentence, bool]]) -> list[grounding.CheckedSentence]:
-    """Leave out the first and the last sentence where nothing supports them and the model named no passage for them.
+def _trimmed(task: _Task, checked: list[tuple[grounding.CheckedSentence, bool]]) -> list[grounding.CheckedSentence]:
+    """Leave out the first and the last sentence where they are neither supported nor tied to a passage.
 
-    Those are where it speaks to the customer. A sentence with a passage or a fact stays: if it is wrong, so may be the
-    rest.
+    Those are where the model speaks to the customer; an opening that does not fit the mood goes as well. A sentence
+    with a passage or a fact stays: if it is wrong, so may be the rest.
     """
     kept = list(checked)
     for place in (0, -1):
         if len(kept) > 1:
             sentence, marked = kept[place]
-            if not sentence.supported and not marked and not facts(sentence.text):
+            loose = not marked and not sentence.citations and not facts(sentence.text)
+            if loose and (not sentence.supported or (place == 0 and not _fits(task, sentence.text))):
                 kept.pop(place)
     return [sentence for sentence, _ in kept]
+
+
+def _fits(task: _Task, opening: str) -> bool:
+    """Return whether an opening fits: nobody apologises to a mere question, or for what happens for the first time."""
+    if _APOLOGY.search(opening) and task.mood in ("question", "praise"):
+        return False
+    return not _AGAIN.search(opening) or bool(task.request.history) or "again" in task.signs
 
 
 def _extract(task: _Task, matches: Sequence[Match]) -> _Written | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.courtesy import is_courtesy
+from assistant.courtesy import is_courtesy, is_everyday
 from assistant.facts import Fact, facts, unsupported
 from assistant.sentences import MarkedSentence, read_marks, sentences, shorten
 from assistant.words import content_words, is_known, same_word, words
@@ -27,6 +27,7 @@ _CLAUSES = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<=[\w,;:] )[A-ZÅÄÖ][\w'’-]+")
+_TOKEN = re.compile(r"\w+|[.,;:!?–—](?=\s|$)")
 _TURNING = ("un", "in", "non", "dis", "epä")
 _NO_COST = re.compile(r"\bno (?:extra )?(?:cost|charge|fee)s?\b", re.IGNORECASE)  # that is a price, no denial
 _NOT = frozenset(
@@ -100,6 +101,25 @@ def check(draft_text: str, evidence: Sequence[Evidence], *, customer: str = "") 
     return GroundingReport(checked, tuple(missing), min((sentence.score for sentence in checked), default=1.0))
 
 
+def is_copied(sentence: str, evidence: Sequence[Evidence]) -> bool:
+    """Return whether a sentence is a passage's own, word for word: all of it, or up to where a clause ends.
+
+    One or two words before it ("Yes, …") do not matter. A small model that copies has slipped where this is false.
+    """
+    said = _TOKEN.findall(sentence.casefold())
+    sources = [_TOKEN.findall(one.casefold()) for passage in evidence for one in sentences(passage.text)]
+    while said and not said[-1][0].isalnum():
+        said.pop()
+    for skipped in range(min(3, len(said))):
+        piece = said[skipped:]
+        for source in sources:
+            for start in range(skipped + 1):
+                end = start + len(piece)
+                if source[start:end] == piece and (end == len(source) or not source[end][0].isalnum()):
+                    return True
+    return False
+
+
 _Clause = tuple[list[str], bool]
 """The content words of a clause, and whether it is negated."""
 
@@ -146,6 +166,10 @@ def _check(
     if not cited and is_courtesy(sentence.text, named):
         return CheckedSentence(sentence.text, True, (), 1.0)
     numbers, score = _best(sentence.text, said, cited, sources, own)
+    if any(
+        not is_known(word, named) and not is_everyday(word) for word in content_words(_blotted(sentence.text, said))
+    ):
+        score = min(score, 0.5)  # a word that nobody used: a small model's slip, or a new claim
     if score >= SUPPORTED:
         return CheckedSentence(sentence.text, True, numbers, score)
     echoes = sentence.text.rstrip(' )"”').endswith("?") and not unsupported(said, own)

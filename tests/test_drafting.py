@@ -58,7 +58,7 @@ class Known:
         asked = frozenset(content_words(question))
         found = [m for m in self.matches if any(is_known(word, asked) for word in content_words(m.question))]
         ordered = (*found, *(replace(m, score=0.05) for m in self.matches if m not in found))
-        return SearchResult(question, language, bool(found), ordered[:k], "snapshot-1")
+        return SearchResult(question, language, bool(found), ordered[:k], "snapshot-1", confidence=0.9)
 
 
 @dataclass
