@@ -15,7 +15,7 @@ import psycopg
 import sqlalchemy
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import DateTime, Engine, MetaData, Text, func, select
+from sqlalchemy import DateTime, Engine, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 log = logging.getLogger(__name__)
 
 _LARGEST_PAYLOAD = 7999  # bytes; PostgreSQL's limit for NOTIFY
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")  # made once: every message that comes in sends one
 _CONNECT_SECONDS = 5
 _LONGEST_PAUSE = 5.0  # seconds between attempts to listen again
 _STOP_SECONDS = 0.5  # how soon a listener sees that it is to stop
@@ -122,7 +123,7 @@ def notify(session: Session, channel: str, payload: str = "") -> None:
     """
     if len(payload.encode()) > _LARGEST_PAYLOAD:
         raise ValueError(f"A notification holds at most {_LARGEST_PAYLOAD} bytes: send an identifier instead.")
-    session.execute(select(func.pg_notify(channel, payload)))
+    session.execute(_NOTIFY, {"channel": channel, "payload": payload})
 
 
 def listen(url: str, channels: Sequence[str], stop: threading.Event) -> Iterator[Notification | None]:

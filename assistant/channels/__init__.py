@@ -48,10 +48,10 @@ def add(session: Session, *, kind: str, name: str, config: dict[str, Any]) -> Ch
 
 def find(session: Session, reference: str, *, kind: str | None = None) -> Channel:
     """Return the channel with this id or name, of this kind if one is given; raises NotFound."""
-    by = Channel.name == clean_text(reference)
     if reference.isdecimal() and reference.isascii() and len(reference) < 19:
-        by = Channel.id == int(reference)  # names are never numbers
-    channel = session.scalar(select(Channel).where(by, Channel.disabled_at.is_(None)))
-    if channel is None or kind not in (None, channel.kind):
+        channel = session.get(Channel, int(reference))  # names are never numbers
+    else:
+        channel = session.scalar(select(Channel).where(Channel.name == clean_text(reference)))
+    if channel is None or channel.disabled_at is not None or kind not in (None, channel.kind):
         raise NotFound(f"There is no channel {reference[:100]!r}: `aspa channel list` names them.")
     return channel
