@@ -4,13 +4,14 @@ One request is one transaction, committed before the answer goes out: a failed c
 200. Who asks is an agent (browser session, or a token bound to one) or a program with a token of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api import browser_session
@@ -34,7 +35,7 @@ class Caller:
     token: ApiToken | None
 
 
-def runtime(request: Request) -> Runtime:
+async def runtime(request: Request) -> Runtime:
     """Return the open runtime that the application was made with."""
     return cast("Runtime", request.app.state.runtime)
 
@@ -42,13 +43,23 @@ def runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
-def session(runtime: RuntimeDep) -> Iterator[Session]:
+async def session(runtime: RuntimeDep) -> AsyncIterator[Session]:
     """Open the request's transaction; it is committed when the route returns and rolled back when it raises.
 
-    A route that waits for something slow may commit earlier: no transaction is open meanwhile.
+    A route that waits for something slow may commit earlier: no transaction is open meanwhile. Only what talks to the
+    database goes to a thread: making a session does not, and a change of threads is dear where webhooks pour in.
     """
-    with runtime.sessions() as session:
+    session = runtime.sessions()
+    try:
         yield session
+    except BaseException:
+        await run_in_threadpool(session.close)
+        raise
+    await run_in_threadpool(_commit, session)
+
+
+def _commit(session: Session) -> None:
+    with session:
         session.commit()
 
 

@@ -30,12 +30,11 @@ def take_in(session: SessionDep, body: RawBody, request: Request, kind: str, cha
     module.verify(request.headers, body, channel)
     try:
         parsed: Parsed = module.parse(body)
-        with session.begin_nested():
-            messages = [
-                Received.model_validate(conversations.receive(session, channel, incoming))
-                for incoming in parsed.messages
-            ]
+        messages = [
+            Received.model_validate(conversations.receive(session, channel, incoming)) for incoming in parsed.messages
+        ]
     except Invalid as error:
+        session.rollback()
         return _keep(session, channel, body, str(error))
     return WebhookTaken(messages=messages, ignored=[Ignored(why=one.why) for one in parsed.ignored])
 
