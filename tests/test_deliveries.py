@@ -151,9 +151,7 @@ def test_a_late_failure_does_not_undo_a_delivery(runtime: Runtime, receiver: Rec
     assert slow is not None
     deliveries.deliver(runtime, delivery_id)
     with runtime.sessions.begin() as session:
-        deliveries._record_failure(
-            session, slow, ChannelError("Too late.", permanent=True), runtime.settings
-        )
+        deliveries._record_failure(session, slow, ChannelError("Too late.", permanent=True), runtime.settings)
     assert (delivery(runtime).state, delivery(runtime).failure) == ("delivered", None)
 
 
