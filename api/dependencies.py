@@ -46,8 +46,8 @@ RuntimeDep = Annotated[Runtime, Depends(runtime)]
 async def session(runtime: RuntimeDep) -> AsyncIterator[Session]:
     """Open the request's transaction; it is committed when the route returns and rolled back when it raises.
 
-    A route that waits for something slow may commit earlier: no transaction is open meanwhile. Only what talks to the
-    database goes to a thread: making a session does not, and a change of threads is dear where webhooks pour in.
+    A route may commit earlier, for example before it waits for something slow: no transaction is open meanwhile.
+    Only what talks to the database goes to a thread: a change of threads is dear where webhooks pour in.
     """
     session = runtime.sessions()
     try:
@@ -55,7 +55,8 @@ async def session(runtime: RuntimeDep) -> AsyncIterator[Session]:
     except BaseException:
         await run_in_threadpool(session.close)
         raise
-    await run_in_threadpool(_commit, session)
+    if session.in_transaction():
+        await run_in_threadpool(_commit, session)
 
 
 def _commit(session: Session) -> None:

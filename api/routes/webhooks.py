@@ -1,6 +1,6 @@
 """Where channels post what customers write. The signature over the raw bytes is the only key."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from api.dependencies import RawBody, SessionDep
@@ -19,8 +19,8 @@ def shake_hands(session: SessionDep, kind: str, channel_id: str) -> dict[str, st
     return {"status": "listening", "kind": channels.find(session, channel_id, kind=kind).kind}
 
 
-@router.post("/{kind}/{channel_id}")
-def take_in(session: SessionDep, body: RawBody, request: Request, kind: str, channel_id: str) -> WebhookTaken:
+@router.post("/{kind}/{channel_id}", response_model=WebhookTaken)
+def take_in(session: SessionDep, body: RawBody, request: Request, kind: str, channel_id: str) -> Response:
     """Take in what a channel posts: 401 without a good signature, else 200.
 
     What cannot be read is kept and answered with 200 and `ignored`: a platform that is refused posts it for days.
@@ -29,17 +29,19 @@ def take_in(session: SessionDep, body: RawBody, request: Request, kind: str, cha
     module = channels.KINDS[channel.kind]
     module.verify(request.headers, body, channel)
     try:
-        parsed: Parsed = module.parse(body)
-        messages = [
-            Received.model_validate(conversations.receive(session, channel, incoming)) for incoming in parsed.messages
-        ]
+        taken = _receive(session, channel, module.parse(body))
     except Invalid as error:
         session.rollback()
-        return _keep(session, channel, body, str(error))
-    return WebhookTaken(messages=messages, ignored=[Ignored(why=one.why) for one in parsed.ignored])
+        session.add(StoredPayload(channel_id=channel.id, body=body, why=str(error)))
+        taken = WebhookTaken(messages=[], ignored=[Ignored(why=str(error))])
+    # Committed and written out here, in the thread that is at it: platforms post thousands of these.
+    session.commit()
+    return Response(taken.model_dump_json(), media_type="application/json")
 
 
-def _keep(session: Session, channel: Channel, body: bytes, why: str) -> WebhookTaken:
-    """Keep a payload that nobody could read, so that nothing a channel sent is lost."""
-    session.add(StoredPayload(channel_id=channel.id, body=body, why=why))
-    return WebhookTaken(messages=[], ignored=[Ignored(why=why)])
+def _receive(session: Session, channel: Channel, parsed: Parsed) -> WebhookTaken:
+    messages = [conversations.receive(session, channel, incoming) for incoming in parsed.messages]
+    return WebhookTaken(
+        messages=[Received.model_validate(received) for received in messages],
+        ignored=[Ignored(why=one.why) for one in parsed.ignored],
+    )
