@@ -102,7 +102,8 @@ class Persona(BaseModel):
 
     def choose(self, phrases: tuple[str, ...], message: str) -> str:
         """Return one of several phrases, always the same for the same message, so that replies do not look alike."""
-        digest = blake2b(message.encode(errors="replace"), digest_size=4).digest()
+        # Salted with the phrases, else the same places of two lists would always come together.
+        digest = blake2b(f"{phrases[0]}\n{message}".encode(errors="replace"), digest_size=4).digest()
         return self._filled(phrases[int.from_bytes(digest) % len(phrases)])
 
     def _filled(self, phrase: str) -> str:

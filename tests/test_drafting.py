@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assistant.drafting import draft_reply, reply_language, usable
+from assistant.case import reply_language
+from assistant.drafting import draft_reply, usable
 from assistant.persona import BUILTIN, load_persona
 from assistant.reply import DraftReply, DraftRequest
 from assistant.sentences import strip_marks
