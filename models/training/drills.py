@@ -24,7 +24,7 @@ def example(rng: Random, language: Language, split: Split, words: Sequence[str])
     made = [Passage(n.capitalize(), s, first_three(s) if i == chosen else []) for i, (n, s) in enumerate(passages)]
     name = passages[chosen][0]
     core = rng.choice((f"{name}?", f"{_word(rng, words)} {name}", f"{name} {_word(rng, words)}?", name))
-    return writer.finish("drill", made, core, None)
+    return writer.finish("drill", made, core)
 
 
 def _word(rng: Random, words: Sequence[str]) -> str:

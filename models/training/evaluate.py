@@ -97,8 +97,7 @@ def _language(text: str) -> Language | None:
 @cache
 def _telling_words(language: Language) -> set[str]:
     def vocabulary(of: Language) -> set[str]:
-        frames = load(of).frames
-        texts = (t for kind in ("question", "complaint", "again", "closing", "closing_sorry") for t in frames[kind])
+        texts = (text for frames in load(of).frames.values() for text in frames)
         return {word for text in texts for word in _WORD.findall(text.casefold())}
 
     other: Language = "fi" if language == "en" else "en"

@@ -67,7 +67,7 @@ class Writer:
         parts = [self.frame("hello")] if rng.random() < 0.4 else []
         parts += [self.frame("before")] if rng.random() < 0.25 else []
         words = _MOOD_WORDS[self.mood]
-        if words and rng.random() < 0.9:
+        if words:
             text = self.frame(words)
             parts += [text, core] if rng.random() < 0.6 else [core, text]
         else:
@@ -75,15 +75,13 @@ class Writer:
         parts += [self.frame("after")] if rng.random() < 0.25 else []
         return hasty(rng, " ".join(parts), self.language)
 
-    def opening(self, about: str | None, own: Sequence[str] = ()) -> str:
-        """Return the first sentence: one of the topic's own, or a frame; without `about` only frames that need none."""
-        rng = self.rng
-        if own and rng.random() < 0.35:
-            return self.say(rng.choice(own))
-        frames = part_of(self.phrases.frames[self.mood], self.split)
-        if about is None or rng.random() < 0.5:
-            frames = [f for f in frames if "{about}" not in f] or self.phrases.frames[self.mood][-1:]
-        return self.say(rng.choice(frames), about=about or "")
+    def opening(self) -> str:
+        """Return the first sentence, which fits the mood.
+
+        There are few of them, and none names the matter: greedy decoding would always choose the same one of many, and
+        a small model names the wrong matter ("I'm sorry it suffered in the wash") in words that hold no fact to check.
+        """
+        return self.frame(self.mood)
 
     def closing(self) -> str:
         """Return the last sentence, which fits the mood."""
@@ -99,9 +97,7 @@ class Writer:
             turns.append(Turn("agent", self.frame("agent_turn")))
         return turns
 
-    def finish(
-        self, kind: str, passages: Sequence[Passage], core: str, about: str | None, own: Sequence[str] = ()
-    ) -> Example:
+    def finish(self, kind: str, passages: Sequence[Passage], core: str) -> Example:
         """Put everything together; the passages are numbered in the order given."""
         facts = [(p.sentences[i], n) for n, p in enumerate(passages, start=1) for i in p.taken]
         if self.rng.random() < 0.15:
@@ -116,7 +112,7 @@ class Writer:
             message=self.wrap(core),
         )
         body = [f"{sentence} [{n}]" for sentence, n in facts]
-        reply = " ".join([self.opening(about, own), *body, self.closing()])
+        reply = " ".join([self.opening(), *body, self.closing()])
         return Example(kind, self.language, messages, reply, facts)
 
 

@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 LIMIT = 32 * 1024 * 1024  # bytes that the folder may weigh in the repository
+_LOCAL = (
+    "_name_or_path",
+    "name_or_path",
+    "is_local",
+    "local_files_only",
+)  # of the machine that trained, not of the model
 
 
 def export(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -> None:
@@ -29,13 +35,14 @@ def export(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path, name:
     tokenizer.save_pretrained(folder)
     _drop_machine_paths(folder / "config.json")
     _drop_machine_paths(folder / "tokenizer_config.json")
+    (folder / "model.safetensors").chmod(0o644)  # written for its owner alone, yet another user may run the program
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     if size > LIMIT:
         raise ValueError(f"The exported model weighs {size} bytes, more than {LIMIT}: learn a smaller vocabulary.")
 
 
 def _drop_machine_paths(path: Path) -> None:
-    values = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("_name_or_path", "name_or_path")}
+    values = {k: v for k, v in json.loads(path.read_text()).items() if k not in _LOCAL}
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

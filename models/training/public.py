@@ -146,7 +146,7 @@ def _distractors(writer: Writer, material: Material) -> list[Passage]:
 
 def _place(writer: Writer, material: Material, passage: Passage, core: str, kind: str) -> Example:
     passages = ranked(writer.rng, [*_distractors(writer, material), passage])
-    return writer.finish(kind, passages, core, None)
+    return writer.finish(kind, passages, core)
 
 
 def _from_pair(writer: Writer, material: Material) -> Example:

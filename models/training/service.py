@@ -16,20 +16,10 @@ def example(rng: Random, language: Language, split: Split) -> Example:
     asked = topics[: 2 if len(topics) > 1 and rng.random() < 0.15 else 1]
     passages = [_passage(writer, name, asked) for name in topics]
     passages = ranked(rng, passages)
-    fields = writer.phrases.topics[asked[0]]
-    own = (
-        fields["sorry"]
-        if writer.mood in ("complaint", "again")
-        else fields["glad"]
-        if writer.mood == "question"
-        else ()
-    )
     core = _ask(writer, asked[0])
     if len(asked) == 2:
         core = f"{core} {writer.frame('join')} {_ask(writer, asked[1])}"
-        own = ()
-    about = writer.say(rng.choice(fields["about"])) if len(asked) == 1 else None
-    return writer.finish("service", passages, core, about, own)
+    return writer.finish("service", passages, core)
 
 
 def _passage(writer: Writer, name: str, asked: list[str]) -> Passage:
