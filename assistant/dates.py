@@ -168,7 +168,13 @@ def implied(value_: str) -> set[str]:
 _I = re.IGNORECASE
 DATES: tuple[tuple[re.Pattern[str], Reader], ...] = (
     (re.compile(rf"(?<!\w){_Y}-(?P<m>{_M})-(?P<d>{_D})(?!\w)"), _date),
-    (re.compile(rf"(?<![\w.])(?P<d>{_D})\.(?:{DASH}(?P<e>{_D})\.)?\s?(?:päivä\w*\s)?{_MONTH_FI}(?:\s{_Y})?", _I), _date),
+    (
+        re.compile(
+            rf"(?<![\w.])(?P<d>{_D})\.(?:{DASH}(?P<e>{_D})\.)?\s?(?:päivä\w*\s)?{_MONTH_FI}(?:\s{_Y})?",
+            _I,
+        ),
+        _date,
+    ),
     (re.compile(rf"\b{_MONTH_FI}\s(?P<d>{_D})\.(?:{JOIN}(?P<e>{_D})\.)?(?:\s?päivä\w*)?", _I), _date),
     (
         re.compile(rf"(?<!\w)(?P<d>{_D}){_TH}(?:{JOIN}(?P<e>{_D}){_TH})?\s(?:of\s)?{_MONTH_EN}(?:,?\s{_Y})?(?!\w)", _I),

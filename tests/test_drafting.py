@@ -363,3 +363,36 @@ def test_a_hundred_thousand_characters() -> None:
     draft = drafted("Can I return my grinder? " + "blah blah [1] \u202e" * 6000 + " Is it free?")
     assert draft.status == "ready"
     assert says_what_its_sentences_say(draft)
+
+
+def test_an_answer_to_another_question_is_not_used() -> None:
+    """It is true and cites its source, but the search knows better what was asked."""
+    writer = Writer(("Thanks for asking. The café is open from Tuesday to Friday, 8 am–6 pm. [2]",))
+    far = replace(HOURS, question="When can I return to the café?", score=0.5)
+    draft = drafted("Can I return my grinder?", known=Known((RETURNS, far)), model=writer)
+    assert draft.origin == "extract"
+    assert [citation.external_id for citation in draft.citations] == ["entry-1"]
+
+
+def test_a_small_model_must_copy_and_a_large_one_may_rephrase() -> None:
+    """Where a model that copies leaves a word out it has slipped."""
+    text = "Thanks for asking. Unused grinders can be returned 30 days. [1]"
+    assert drafted("Can I return my grinder?", model=Writer((text,))).origin == "extract"
+    rephrased = "Thanks for asking. Within 30 days unused grinders can be returned. [1]"
+    assert drafted("Can I return my grinder?", model=Writer((rephrased,), context_tokens=8192)).origin == "model"
+
+
+@pytest.mark.parametrize(
+    "opening", ["I'm so sorry about this.", "I'm sorry that you have to write to us again.", "Happy to help you again."]
+)
+def test_an_opening_that_does_not_fit_the_mood_gives_way(opening: str) -> None:
+    """Nobody apologises to a mere question, or for what happens for the first time."""
+    draft = drafted("Can I return my grinder?", model=Writer((f"{opening} Keep the receipt. [1]",)))
+    assert draft.origin == "model"
+    assert opening not in draft.text
+
+
+def test_an_opening_that_fits_stays() -> None:
+    """The apology to somebody whose grinder is broken is the model's own."""
+    writer = Writer(("I'm so sorry about this. Keep the receipt. [1]",))
+    assert "I'm so sorry about this." in drafted("My grinder is broken, can I return it?", model=writer).text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import knowledge
 from assistant.courtesy import is_courtesy
-from assistant.grounding import check
+from assistant.grounding import check, is_copied
 from assistant.sentences import sentences
 from models.chat import Evidence
 from tests.corruptions import CORRUPTIONS, restated
@@ -199,6 +199,32 @@ def test_corruptions_are_flagged() -> None:
             passed += [] if seen else [false]
     assert all(all(seen) for kind, seen in flagged.items() if kind != "negation"), passed
     assert sum(flagged["negation"]) / len(flagged["negation"]) >= 0.97, passed
+
+
+@pytest.mark.parametrize(
+    ("sentence", "copied"),
+    [
+        ("Keep the receipt.", True),
+        ("Yes, unused kettles can be returned within 30 days.", True),
+        ("Unused kettles can returned within 30 days.", False),
+        ("Unused kettles can be.", False),
+        ("Sused kettles can be returned within 30 days.", False),
+        ("Cups and kettles can be returned within 30 days.", False),
+    ],
+)
+def test_copied_word_for_word(sentence: str, copied: bool) -> None:
+    """A word or two may stand before it; after that every word counts."""
+    assert is_copied(sentence, [RETURNS]) == copied
+
+
+def test_a_word_that_nobody_used_is_flagged() -> None:
+    """A small model's slip in a long sentence leaves nearly all of its words supported."""
+    long = Evidence("", "An order placed on a weekday morning leaves our roastery in Tampere the same afternoon.")
+    assert check(
+        "An order placed on a weekday morning leaves our roastery in Tampere the same afternoon.", [long]
+    ).supported
+    slip = check("An order placed on a weekday morning leaves our roastery in Tampere the same porridge.", [long])
+    assert not slip.supported
 
 
 @given(st.text(), st.text())
