@@ -148,7 +148,7 @@ def start(directory: Path, previous: Snapshot | None) -> tuple[str, KeywordIndex
 
     The copy is made of hard links: tantivy replaces and removes its files, it never writes into one.
     """
-    name = f"{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    name = f"{utcnow():%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"  # `tidy` tells older from newer by it
     folder = directory / name
     folder.mkdir(parents=True)
     if previous is None:
