@@ -149,7 +149,8 @@ class _Statement:
         ]
         self.words = [word for among, _ in self.clauses for word in among]
         self.known = frozenset(self.words)
-        self.directions = {label for label, written in _DIRECTIONS if written.search(text)}
+        self.directions = _directions(text)
+        self.turned = [(content_words(part), _directions(part)) for part in (plain, *_CLAUSES.split(plain))]
         self.names = {word.casefold() for word in _NAME.findall(plain)}
 
     def polarities(self, word: str) -> set[bool]:
@@ -250,9 +251,29 @@ def _said_by(
 
 def _refutes(source: _Statement, said: _Statement, own: Sequence[Fact]) -> bool:
     """Return whether a sentence with the same words says otherwise: another fact, direction or polarity."""
-    return bool(_missing_facts(said, [source], own) or said.directions - source.directions) or _denies(
-        source, said.clauses
+    return (
+        bool(_missing_facts(said, [source], own) or said.directions - source.directions)
+        or _denies(source, said.clauses)
+        or _drops(source, said)
     )
+
+
+def _drops(source: _Statement, said: _Statement) -> bool:
+    """Return whether a sentence or clause is whole but for the word that turns it: "closed on 6.12." as "on 6.12.".
+
+    Where other words of it are left out too, the speaker may have meant less: "returned" of "returned only unopened".
+    """
+    for among, labels in source.turned:
+        dropped = [written for label, written in _DIRECTIONS if label in labels - said.directions]
+        rest = [word for word in among if not any(written.fullmatch(word) for written in dropped)]
+        if dropped and rest and all(is_known(word, said.known) for word in rest):
+            return True
+    return False
+
+
+def _directions(text: str) -> set[str]:
+    """Return the labels of the words in a text that turn a statement round."""
+    return {label for label, written in _DIRECTIONS if written.search(text)}
 
 
 def _missing_facts(said: _Statement, sources: Sequence[_Statement], own: Sequence[Fact]) -> bool:

@@ -91,6 +91,23 @@ def test_what_no_passage_says_is_flagged(draft: str, missing: tuple[str, ...]) -
     assert report.score < 0.8
 
 
+@pytest.mark.parametrize(
+    ("draft", "supported"),
+    [
+        ("Lisäksi kahvila on 6.12. ja 24.–26.12. [1]", False),
+        ("Lisäksi kahvila on 6.12. suljettu. [1]", True),
+        ("Opened coffee can be exchanged. [2]", False),
+        ("Opened coffee can only be exchanged. [2]", True),
+        ("Unopened bags can be returned. [2]", True),
+    ],
+)
+def test_a_sentence_without_the_word_that_turns_it_is_flagged(draft: str, supported: bool) -> None:
+    """A copying model left out "suljettu", and the café was open on holidays. A whole condition may be left out."""
+    closed = Evidence("Milloin kahvila on auki?", "Lisäksi kahvila on 6.12. ja 24.–26.12. suljettu.")
+    returns = "Opened coffee can only be exchanged. Unopened bags can be returned without a receipt."
+    assert check(draft, [closed, Evidence("Returns", returns)]).supported is supported
+
+
 def test_a_fact_of_another_passage_does_not_count() -> None:
     """The fact must be in the passage that is cited, whatever the others say."""
     report = check("Unused kettles can be returned within 9 days. [1]", [RETURNS, Evidence("", "Wait 9 days.")])
