@@ -140,7 +140,7 @@ def _request(
     ).one()
     before = [message for message in said if message.id < unanswered[0].id]
     return DraftRequest(
-        text="\n".join(message.text for message in unanswered),
+        text="\n\n".join(message.text for message in unanswered),
         history=tuple(
             Turn("customer" if message.direction == "incoming" else "agent", message.text) for message in before
         ),
