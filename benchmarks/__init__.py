@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SUBJECTS = ("search", "receipt", "drafting")
+SUBJECTS = ("retrieval", "search", "receipt", "drafting")
 
 
 @dataclass(frozen=True)

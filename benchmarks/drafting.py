@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from assistant.drafting import NEW_TOKENS, PASSAGES, draft_reply, usable
+from assistant.drafting import PASSAGES, draft_reply, usable
+from assistant.generating import NEW_TOKENS
 from assistant.prompt import build
 from assistant.reply import DraftReply, DraftRequest
 from assistant.runtime import Runtime, open_runtime
@@ -22,7 +23,6 @@ from assistant.settings import Settings
 from benchmarks import Measurement
 from knowledge.importing import import_files
 from knowledge.indexing import update_index
-from models import ChatMessage
 from models.chat import Evidence
 from models.language_model import builtin_folder
 
@@ -94,11 +94,13 @@ def _tokens(runtime: Runtime, texts: Sequence[str]) -> list[Measurement]:
         start = time.perf_counter()
         made = ours.generate(chat, max_new_tokens=NEW_TOKENS).new_tokens
         rates["ours"].append(made / (time.perf_counter() - start))
-        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        prompt: Any = tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         start = time.perf_counter()
         with torch.inference_mode():
-            output = plain.generate(**ids, max_new_tokens=NEW_TOKENS, do_sample=False)
-        rates["plain"].append((output.shape[1] - ids["input_ids"].shape[1]) / (time.perf_counter() - start))
+            output = plain.generate(**prompt, max_new_tokens=NEW_TOKENS, do_sample=False)
+        rates["plain"].append((output.shape[1] - prompt["input_ids"].shape[1]) / (time.perf_counter() - start))
     return [
         Measurement(
             "tokens per second",
@@ -110,7 +112,7 @@ def _tokens(runtime: Runtime, texts: Sequence[str]) -> list[Measurement]:
     ]
 
 
-def _chat(runtime: Runtime, text: str) -> list[ChatMessage]:
+def _chat(runtime: Runtime, text: str) -> Any:
     result = runtime.knowledge_base().search(text)
     matches = usable(result, result.language or "en")[:PASSAGES]
     return build(

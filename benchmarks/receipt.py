@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from api import serving
 from api.app import create_app
+from api.signals import stopped_by_signal
 from assistant import channels
 from assistant.channels import signing
 from assistant.runtime import Runtime, open_runtime
@@ -76,7 +77,7 @@ def _served(which: str, folder: Path) -> Iterator[str]:
 
 def _serve(which: str, folder: Path) -> None:
     with (
-        serving.stopped_by_signal(),
+        stopped_by_signal(),
         open_runtime(Settings(data_dir=folder)) as runtime,
         serving.listening("127.0.0.1", 0) as listener,
     ):

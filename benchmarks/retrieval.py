@@ -1,22 +1,20 @@
 """Is search better than either of its halves alone? On the sample questions, in both languages.
 
-    python -m benchmarks.retrieval
-
 MiniLM alone: the cosine of the question with each entry's question and answer. BM25 alone: over the same text,
 stemmed in the question's language. All three rank the same index of FAQ and redacted past replies.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assistant.database_schema import migrate
+from benchmarks import Measurement
 from knowledge import postgres
 from knowledge.database import create_engine
 from knowledge.evaluation import Search, evaluate, read_queries
@@ -32,8 +30,8 @@ SAMPLE = Path(__file__).parents[1] / "knowledge" / "sample"
 IMPORTED = ("faq_en.jsonl", "faq_fi.jsonl", "past_replies.jsonl")
 
 
-def main() -> None:
-    """Print the table."""
+def run() -> list[Measurement]:
+    """Measure search and its two halves over one index, in a database of its own."""
     with tempfile.TemporaryDirectory() as folder, postgres.attach(Path(folder)) as server:
         engine = create_engine(server.url)
         migrate(engine)
@@ -43,13 +41,14 @@ def main() -> None:
         embedder = load_embedder()
         update_index(engine, Path(folder) / "index", embedder)
         base = KnowledgeBase(engine, Path(folder) / "index", embedder)
-        searches: dict[str, Search] = {
-            "search": lambda text: base.search(text, k=10),
+        alone = {
             "MiniLM alone": _alone(base, names, attrgetter("cosine")),
             "BM25 alone": _alone(base, names, attrgetter("words")),
         }
-        Console().print(_table(searches))
-        engine.dispose()
+        try:
+            return list(_compared(lambda text: base.search(text, k=10), alone))
+        finally:
+            engine.dispose()
 
 
 def _alone(base: KnowledgeBase, names: dict[int, str], sign: Callable[[Signs], float]) -> Search:
@@ -70,16 +69,16 @@ def _alone(base: KnowledgeBase, names: dict[int, str], sign: Callable[[Signs], f
     return search
 
 
-def _table(searches: dict[str, Search]) -> Table:
-    table = Table("language", "ranked by", "recall@1", "recall@5", "mrr@10", "ndcg@10", "auroc")
+def _compared(search: Search, alone: dict[str, Search]) -> Iterator[Measurement]:
     for language in ("en", "fi"):
         queries = read_queries(SAMPLE / f"questions_{language}.jsonl")
-        for name, search in searches.items():
-            measured = evaluate(search, queries)
-            figures = [measured[key] for key in ("recall@1", "recall@5", "mrr@10", "ndcg@10")]
-            table.add_row(language, name, *(f"{value:.3f}" for value in (*figures, measured["abstention"]["auroc"])))
-    return table
+        ours = _figures(evaluate(search, queries))
+        for name, other in alone.items():
+            theirs = _figures(evaluate(other, queries))
+            for figure, value in ours.items():
+                yield Measurement(f"{figure}, {language}", value, "", theirs[figure], name, target="> 1")
 
 
-if __name__ == "__main__":
-    main()
+def _figures(measured: dict[str, Any]) -> dict[str, float]:
+    figures = {key: measured[key] for key in ("recall@1", "recall@5", "mrr@10", "ndcg@10")}
+    return figures | {"abstention auroc": measured["abstention"]["auroc"]}

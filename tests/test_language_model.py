@@ -46,7 +46,7 @@ def make_folder(folder: Path, shape: str = "llama", template: str | None = TEMPL
     raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, pad_token="<pad>", eos_token="<eos>", additional_special_tokens=specials[2:]
     )
     if template:
@@ -54,12 +54,12 @@ def make_folder(folder: Path, shape: str = "llama", template: str | None = TEMPL
     tokenizer.save_pretrained(folder)
     torch.manual_seed(1)
     size = SHAPE | {"vocab_size": len(vocabulary), "eos_token_id": 1, "pad_token_id": 0, "bos_token_id": None}
-    made: Any = {
+    shapes: dict[str, Any] = {
         "llama": lambda: LlamaForCausalLM(LlamaConfig(**size)),
         "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**size)),
         "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**size, query_pre_attn_scalar=8)),
-    }[shape]()
-    made.save_pretrained(folder)
+    }
+    shapes[shape]().save_pretrained(folder)
     return folder
 
 
