@@ -12,9 +12,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -29,18 +28,20 @@ from api.commands import output
 from api.commands.draft import show
 from api.commands.opening import configure_log
 from api.receiver import Receiver
+from api.signals import stopped_by_signal
 from assistant import agents, channels, queue, tokens
 from assistant.channels import signing
 from assistant.errors import Unavailable
 from assistant.runtime import Runtime, open_runtime
 from assistant.settings import Settings
 from knowledge.importing import import_files
+from knowledge.snapshots import current_name
 
 PORT = 8000
 _INDEX_SECONDS = 300.0
 _DRAFT_SECONDS = 300.0
 _DELIVERY_SECONDS = 60.0
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.3
 _MOST_STARTS = 2
 _SAMPLE = ("faq_en.jsonl", "faq_fi.jsonl", "past_replies.jsonl")
 _EMAIL = "aino@usvapuro.example"
@@ -64,7 +65,7 @@ def run(*, port: int | None, once: bool) -> None:
     if port is None:
         port = 0 if once else PORT
     with contextlib.ExitStack() as stack:
-        stack.enter_context(serving.stopped_by_signal())
+        stack.enter_context(stopped_by_signal())
         listener = stack.enter_context(serving.listening("127.0.0.1", port))
         url = serving.url_of(listener)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aspa-demo-", ignore_cleanup_errors=True))
@@ -101,32 +102,29 @@ def _step(what: str) -> Iterator[None]:
 
 def _import_sample(runtime: Runtime, worker: serving.WorkerProcess) -> None:
     """Import the sample knowledge and have the worker index it, from what it indexed the last time if it did."""
+    known = user_cache_path("nettiaspa") / "demo-index"
     with as_file(files("knowledge") / "sample") as sample:
-        paths = [sample / name for name in _SAMPLE]
-        known = user_cache_path("nettiaspa") / f"demo-index-{_digest(paths)}"
-        if known.exists():
+        with contextlib.suppress(OSError):  # without it, or with half of it, everything is embedded again
             shutil.copytree(known, runtime.index_dir)
         with runtime.sessions.begin() as session:
-            report = import_files(session, paths, author="aspa demo")
+            report = import_files(session, [sample / name for name in _SAMPLE], author="aspa demo")
             queue.defer_index_knowledge(session)
     with _step("Loading the models and indexing the sample knowledge"):
         _until(lambda: _indexed(runtime), worker, _INDEX_SECONDS, "index the sample knowledge")
     output.say(f"{report.added} FAQ entries and past replies are imported.")
-    if not known.exists():
-        with contextlib.suppress(OSError):  # without a cache the next demo is slower, and that is all
+    if current_name(known) != current_name(runtime.index_dir):
+        with contextlib.suppress(OSError):  # the next demo is slower then, and that is all
             _keep(runtime.index_dir, known)
 
 
-def _digest(paths: Sequence[Path]) -> str:
-    return sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
-
-
 def _keep(index: Path, known: Path) -> None:
-    """Copy the index whole or not at all: another demo may look for it at any moment."""
+    """Put a copy of the index in the place of the old one, whole or not at all."""
     known.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=known.parent) as scratch:
-        shutil.copytree(index, Path(scratch) / "index")
-        (Path(scratch) / "index").rename(known)
+        shutil.copytree(index, Path(scratch) / "new")
+        if known.exists():
+            known.rename(Path(scratch) / "old")
+        (Path(scratch) / "new").rename(known)
 
 
 def _indexed(runtime: Runtime) -> bool:
@@ -191,11 +189,10 @@ def _draft_samples(client: httpx2.Client, stage: Stage, worker: serving.WorkerPr
     drafted: list[dict[str, Any]] = []
 
     def look() -> bool:
-        for conversation_id in list(asked):
-            draft = _checked(client.get(f"/api/v1/conversations/{conversation_id}"))["draft"]
-            if draft is not None and draft["status"] != "queued":
-                drafted.append(draft)
-                _print(asked.pop(conversation_id), draft)
+        for line in _checked(client.get("/api/v1/conversations"))["conversations"]:
+            if line["id"] in asked and line["draft_status"] != "queued":
+                drafted.append(_checked(client.get(f"/api/v1/conversations/{line['id']}"))["draft"])
+                _print(asked.pop(line["id"]), drafted[-1])
         return not asked
 
     with output.progress("Drafting") as shown:

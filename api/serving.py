@@ -5,15 +5,14 @@ It knows how processes start, are watched and stop; not what they do.
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from types import TracebackType
+from typing import Self
 
 import structlog
 import uvicorn
@@ -31,21 +30,6 @@ _LOOK_SECONDS = 2.0
 _LONGEST_PAUSE = 30.0
 _WORKER_STOP_SECONDS = 20.0
 _REQUEST_STOP_SECONDS = 3
-
-
-@contextlib.contextmanager
-def stopped_by_signal() -> Iterator[None]:
-    """Let SIGTERM unwind what is open, as Ctrl+C does, and end both without a complaint."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -203,41 +187,3 @@ def settings_environment(settings: Settings) -> Mapping[str, str]:
         for name, value in values.items()
         if value is not None
     }
-
-
-def import_models_ahead() -> None:
-    """Import the heavy libraries in a thread, while the process waits for its database: seconds earlier ready."""
-
-    def load() -> None:
-        import sentence_transformers  # noqa: F401
-
-    threading.Thread(target=load, name="imports", daemon=True).start()
-
-
-@contextlib.contextmanager
-def stop_event(*, end_of_stdin: bool) -> Iterator[threading.Event]:
-    """Return an event that SIGTERM or Ctrl+C sets; a second one interrupts at once.
-
-    With `end_of_stdin` it is also set when standard input ends, as it does when the process that started us is gone.
-    """
-    stop = threading.Event()
-
-    def request(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    def wait() -> None:
-        while os.read(0, 4096):  # not sys.stdin: its lock would be ours when the interpreter ends
-            pass
-        stop.set()
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
-    if end_of_stdin:
-        threading.Thread(target=wait, name="parent", daemon=True).start()
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

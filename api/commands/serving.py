@@ -1,6 +1,7 @@
 """`aspa demo`, `aspa serve` and `aspa work`: the commands that stay."""
 
 import logging
+import threading
 from typing import Annotated
 
 import typer
@@ -34,27 +35,37 @@ def serve(
 ) -> None:
     """Serve the inbox and the HTTP API, with a worker beside them."""
     from api import serving
+    from api.signals import stopped_by_signal
 
-    with serving.stopped_by_signal(), opened(level=logging.INFO) as runtime, serving.listening(host, port) as sockets:
+    with stopped_by_signal(), opened(level=logging.INFO) as runtime, serving.listening(host, port) as sockets:
         say(f"The inbox is at {serving.url_of(sockets)} (Ctrl+C stops)")
         serving.serve(runtime, sockets, worker=worker)
 
 
 def work(
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Jobs at a time.")] = 2,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Drafts at a time.")] = 1,
     while_stdin_open: Annotated[bool, typer.Option("--while-stdin-open", hidden=True)] = False,
 ) -> None:
     """Run a worker, which drafts and delivers.
 
     It may run on this machine or on any other that reaches the database.
     """
-    from api import serving
+    from api.signals import stop_event
     from assistant import jobs
 
-    serving.import_models_ahead()
-    with serving.stop_event(end_of_stdin=while_stdin_open) as stop, opened(level=logging.INFO) as runtime:
+    _import_models_ahead()
+    with stop_event(end_of_stdin=while_stdin_open) as stop, opened(level=logging.INFO) as runtime:
         note("The worker starts (Ctrl+C stops it)")
         jobs.run_worker(runtime, concurrency=concurrency, stop=stop)
+
+
+def _import_models_ahead() -> None:
+    """Import the heavy libraries in a thread while the process waits for its database: it is ready seconds earlier."""
+
+    def load() -> None:
+        import sentence_transformers  # noqa: F401
+
+    threading.Thread(target=load, name="imports", daemon=True).start()
 
 
 def register(app: typer.Typer) -> None:
