@@ -24,8 +24,8 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from api import serving
 from api.app import create_app
+from api.listening import listening, url_of
 from api.signals import stopped_by_signal
 from assistant import channels
 from assistant.channels import signing
@@ -79,10 +79,10 @@ def _serve(which: str, folder: Path) -> None:
     with (
         stopped_by_signal(),
         open_runtime(Settings(data_dir=folder)) as runtime,
-        serving.listening("127.0.0.1", 0) as listener,
+        listening("127.0.0.1", 0) as listener,
     ):
         app = create_app(runtime) if which == "ours" else _bare(runtime.engine)
-        print(serving.url_of(listener), flush=True)
+        print(url_of(listener), flush=True)
         uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
 
 

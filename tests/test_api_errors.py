@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from api import serving
 from api.app import create_app
+from api.listening import listening
 from assistant.errors import Unavailable
 from assistant.runtime import open_runtime
 from assistant.settings import Settings
@@ -62,7 +63,7 @@ def test_api_description_is_there_and_needs_no_cdn(world: World) -> None:
 @contextlib.contextmanager
 def served(world: World) -> Iterator[tuple[str, int]]:
     """Serve the application by the real web server."""
-    with serving.listening("127.0.0.1", 0) as listener:
+    with listening("127.0.0.1", 0) as listener:
         server = serving.web_server(world.runtime)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -108,12 +109,12 @@ def test_declared_length_is_refused_before_the_body_comes(world: World) -> None:
 
 def test_port_in_use(world: World) -> None:
     with (
-        serving.listening("127.0.0.1", 0) as first,
+        listening("127.0.0.1", 0) as first,
         pytest.raises(Unavailable, match="choose another with --port"),
-        serving.listening("127.0.0.1", first.getsockname()[1]),
+        listening("127.0.0.1", first.getsockname()[1]),
     ):
         pass
-    with pytest.raises(Unavailable, match="--host"), serving.listening("no.such.host.invalid", 0):
+    with pytest.raises(Unavailable, match="--host"), listening("no.such.host.invalid", 0):
         pass
 
 

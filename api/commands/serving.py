@@ -35,11 +35,12 @@ def serve(
 ) -> None:
     """Serve the inbox and the HTTP API, with a worker beside them."""
     from api import serving
+    from api.listening import listening, url_of
     from api.signals import stopped_by_signal
 
-    with stopped_by_signal(), opened(level=logging.INFO) as runtime, serving.listening(host, port) as sockets:
-        say(f"The inbox is at {serving.url_of(sockets)} (Ctrl+C stops)")
-        serving.serve(runtime, sockets, worker=worker)
+    with stopped_by_signal(), listening(host, port) as listener, opened(level=logging.INFO) as runtime:
+        say(f"The inbox is at {url_of(listener)} (Ctrl+C stops)")
+        serving.serve(runtime, listener, worker=worker)
 
 
 def work(
