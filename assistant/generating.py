@@ -6,6 +6,7 @@ It knows the prompt, the check and the marks; which passages there are, and what
 
 import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from assistant import grounding, prompt
 from assistant.case import Case
@@ -22,6 +23,8 @@ ANSWERING = 0.8
 COPIES = 1024
 """Tokens of context up to which a model is one like the shipped one: it copies, and what it does not copy are slips.
 Larger ones rephrase, and are held to what they say alone."""
+SLIP = 0.8
+"""How alike (difflib's ratio) a marked sentence and a passage's own must be for their difference to be a slip."""
 
 _APOLOGY = re.compile(r"\b(?:sorry|apolog\w+|pahoittel\w+|pahoilla\w+|anteeksi)\b", re.IGNORECASE)
 _AGAIN = re.compile(
@@ -52,6 +55,8 @@ def attempt(case: Case, matches: Sequence[Match], model: LanguageModel) -> tuple
         written = model.generate(asked.messages, max_new_tokens=NEW_TOKENS)
     with case.timed("check"):
         text = _unframed(readable(written.text, marks=True))
+        if model.context_tokens <= COPIES:
+            text = _set_right(text, asked.evidence)
         report = grounding.check(text, asked.evidence, customer=case.customer)
         marked = [bool(sentence.marks) for sentence in read_marks(text)]
         kept = _trimmed(case, list(zip(report.sentences, marked, strict=True)))
@@ -60,6 +65,26 @@ def attempt(case: Case, matches: Sequence[Match], model: LanguageModel) -> tuple
         if kept and kept[0] is not report.sentences[0]:
             body = [*case.opening(), *body]
         return body, fault
+
+
+def _set_right(text: str, evidence: Sequence[Evidence]) -> str:
+    """Put a passage's own sentence where a copying model slipped on a letter or a word, and say nothing twice.
+
+    "5 EUon etukoodi" is "5 euron etukoodi" again. Anything else stays, for the check to judge.
+    """
+    own = [(one, n) for n, passage in enumerate(evidence, start=1) for one in sentences(passage.text)]
+    told: dict[str, None] = {}
+    for sentence in read_marks(text):
+        line = " ".join([sentence.text, *(f"[{n}]" for n in sentence.marks)])
+        if sentence.marks and own:
+            alike, nearest, n = max((_likeness(one, sentence.text), one, n) for one, n in own)
+            line = f"{nearest} [{n}]" if alike >= SLIP else line
+        told[line] = None
+    return " ".join(told)
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
 
 
 def _stray(

@@ -217,7 +217,7 @@ def test_what_needs_no_evidence_gets_a_kind_word(text: str, status: str) -> None
 )
 def test_what_fails_the_check_is_not_used(text: str) -> None:
     """Wrong fact, promise, language, loop, no source, control token, nothing: asked twice, then an extract."""
-    writer = Writer((text,))
+    writer = Writer((text,), context_tokens=8192)
     draft = drafted("Can I return my grinder when the café is open?", model=writer)
     assert (draft.status, draft.origin, draft.model) == ("ready", "extract", "writer-1")
     assert "Unused grinders can be returned within 30 days. Keep the receipt." in draft.text
@@ -374,9 +374,23 @@ def test_an_answer_to_another_question_is_not_used() -> None:
     assert [citation.external_id for citation in draft.citations] == ["entry-1"]
 
 
+@pytest.mark.parametrize(
+    "slipped",
+    [
+        "Unused grinders can be returned 30 days. [1]",
+        "Unused gRinders cen be returned within 30 days. [2]",
+        "Unused grinders can be returned within 30 days. [1] Unused grinders can be returned within 30 days. [1]",
+    ],
+)
+def test_a_small_model_slips_and_is_set_right(slipped: str) -> None:
+    """A model that copies loses a word, mixes up letters, says a thing twice: the passage knows what was meant."""
+    draft = drafted("Can I return my grinder?", model=Writer((f"Thanks for asking. {slipped}",)))
+    assert (draft.origin, draft.text.count("Unused grinders can be returned within 30 days.")) == ("model", 1)
+
+
 def test_a_small_model_must_copy_and_a_large_one_may_rephrase() -> None:
-    """Where a model that copies leaves a word out it has slipped."""
-    text = "Thanks for asking. Unused grinders can be returned 30 days. [1]"
+    """What is not nearly a sentence of the passage is refused to a model that copies, true or not."""
+    text = "Thanks for asking. Within 30 days unused grinders can be returned. [1]"
     assert drafted("Can I return my grinder?", model=Writer((text,))).origin == "extract"
     rephrased = "Thanks for asking. Within 30 days unused grinders can be returned. [1]"
     assert drafted("Can I return my grinder?", model=Writer((rephrased,), context_tokens=8192)).origin == "model"
