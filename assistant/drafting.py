@@ -11,7 +11,7 @@ from typing import Protocol
 
 from assistant import prompt
 from assistant.case import Case
-from assistant.generating import as_evidence, attempt
+from assistant.generating import COPIES, as_evidence, attempt
 from assistant.persona import Persona
 from assistant.reply import DraftCitation, DraftReply, DraftRequest, DraftSentence, Origin, framed
 from assistant.sentences import readable, sentences, shorten
@@ -110,8 +110,10 @@ def _by_model(case: Case, matches: Sequence[Match], model: LanguageModel | None)
     if model is None:
         log.warning("There is no language model: the draft is an extract.")
         return None
-    # Greedy decoding writes the same again; with the best passage alone it cannot mix two up.
-    for chosen in (matches, matches[:1]) if len(matches) > 1 else (matches,):
+    # Greedy decoding writes the same again; with the best passage alone it cannot mix two up. A small model does, so it
+    # begins there: measured, it copies 94 % of single passages without error and seldom the right one of several.
+    tries = [matches, matches[:1]] if len(matches) > 1 else [matches]
+    for chosen in reversed(tries) if model.context_tokens <= COPIES else tries:
         try:
             body, fault = attempt(case, chosen, model)
         except ModelError as error:

@@ -73,5 +73,3 @@ def _commands(command: object, name: str) -> list[str]:
     if not inner:
         return [name]
     return [found for key, value in inner.items() for found in _commands(value, f"{name} {key}")]
-
-
