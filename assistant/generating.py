@@ -30,6 +30,11 @@ _APOLOGY = re.compile(r"\b(?:sorry|apolog\w+|pahoittel\w+|pahoilla\w+|anteeksi)\
 _AGAIN = re.compile(
     r"\b(?:again|twice|still|uudestaan|uudelleen|kahdesti|taas|vieläkään|yhä|edelleen)\b", re.IGNORECASE
 )
+_FLATTERED = re.compile(r"\bkind words\b|\bmade our day\b|\bkauniista sanoi\w+|\bilahdut\w+", re.IGNORECASE)
+_MENDING = re.compile(
+    r"\b(?:put this right|fix this|make (?:this|it) (?:right|good)|patience|kuntoon|kärsivällisyy\w*|korjaamme)\b",
+    re.IGNORECASE,
+)
 _LEAKED = re.compile(r"<\|?/?\w{1,20}\|?>|\bcustomer:|\bagent:")
 _GREETING = re.compile(r"(?:hi|hello|hey|dear|hei|moi|hyvä)\b[\w\s'’-]{0,40}[,!.]?", re.IGNORECASE)
 _SIGNATURE = re.compile(r"(?:\w+ )?(?:regards|wishes|terveisin|terveisiä)\b.{0,60}", re.IGNORECASE)
@@ -64,6 +69,8 @@ def attempt(case: Case, matches: Sequence[Match], model: LanguageModel) -> tuple
         fault = _fault(case, written.finished, written.text, body) or _stray(body, asked.evidence, matches, model)
         if kept and kept[0] is not report.sentences[0]:
             body = [*case.opening(), *body]
+        if kept and kept[-1] is not report.sentences[-1]:
+            body = [*body, *case.closing()]
         return body, fault
 
 
@@ -126,7 +133,7 @@ def _fault(case: Case, finished: bool, raw: str, body: Sequence[DraftSentence]) 
 def _trimmed(case: Case, checked: list[tuple[grounding.CheckedSentence, bool]]) -> list[grounding.CheckedSentence]:
     """Leave out the first and the last sentence where they are neither supported nor tied to a passage.
 
-    Those are where the model speaks to the customer; an opening that does not fit the mood goes as well. A sentence
+    Those are where the model speaks to the customer; what does not fit the mood goes as well. A sentence
     with a passage or a fact stays: if it is wrong, so may be the rest.
     """
     kept = list(checked)
@@ -134,16 +141,22 @@ def _trimmed(case: Case, checked: list[tuple[grounding.CheckedSentence, bool]]) 
         if len(kept) > 1:
             sentence, marked = kept[place]
             loose = not marked and not sentence.citations and not facts(sentence.text)
-            if loose and (not sentence.supported or (place == 0 and not _fits(case, sentence.text))):
+            if loose and not (sentence.supported and _fits(case, sentence.text)):
                 kept.pop(place)
     return [sentence for sentence, _ in kept]
 
 
-def _fits(case: Case, opening: str) -> bool:
-    """Return whether an opening fits: nobody apologises to a mere question, or for what happens for the first time."""
-    if _APOLOGY.search(opening) and case.mood in ("question", "praise"):
+def _fits(case: Case, courtesy: str) -> bool:
+    """Return whether an opening or a closing fits the mood.
+
+    Nobody apologises to a mere question, for what happens for the first time, or mends what is not broken; and nobody
+    gives thanks for praise to somebody who has a complaint.
+    """
+    if case.mood in ("question", "praise") and (_APOLOGY.search(courtesy) or _MENDING.search(courtesy)):
         return False
-    return not _AGAIN.search(opening) or bool(case.request.history) or "again" in case.signs
+    if case.mood not in ("praise", "thanks") and _FLATTERED.search(courtesy):
+        return False
+    return not _AGAIN.search(courtesy) or bool(case.request.history) or "again" in case.signs
 
 
 def _unframed(text: str) -> str:

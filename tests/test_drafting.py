@@ -250,8 +250,8 @@ def test_an_opening_that_asserts_something_is_left_out() -> None:
     assert "welcome back" not in draft.text
     assert "never" not in draft.text
     body = draft.text.split("\n\n")[1]
-    assert body.endswith("Keep the receipt.")
     assert any(body.startswith(opening) for opening in PERSONA.en.openings.question)
+    assert any(body.endswith(closing) for closing in PERSONA.en.closings)
 
 
 def test_a_greeting_and_a_signature_of_the_model_are_left_out() -> None:
@@ -397,13 +397,27 @@ def test_a_small_model_must_copy_and_a_large_one_may_rephrase() -> None:
 
 
 @pytest.mark.parametrize(
-    "opening", ["I'm so sorry about this.", "I'm sorry that you have to write to us again.", "Happy to help you again."]
+    "opening",
+    [
+        "I'm so sorry about this.",
+        "I'm sorry that you have to write to us again.",
+        "Happy to help you again.",
+        "Thank you so much for your kind words!",
+    ],
 )
 def test_an_opening_that_does_not_fit_the_mood_gives_way(opening: str) -> None:
     """Nobody apologises to a mere question, or for what happens for the first time."""
     draft = drafted("Can I return my grinder?", model=Writer((f"{opening} Keep the receipt. [1]",)))
     assert draft.origin == "model"
     assert opening not in draft.text
+
+
+def test_a_closing_that_does_not_fit_the_mood_gives_way() -> None:
+    """Nobody promises to mend what is not broken."""
+    writer = Writer(("Thanks for asking. Keep the receipt. [1] Thank you for your patience.",))
+    draft = drafted("Can I return my grinder?", model=writer)
+    assert (draft.origin, "patience" in draft.text) == ("model", False)
+    assert any(closing in draft.text for closing in PERSONA.en.closings)
 
 
 def test_an_opening_that_fits_stays() -> None:
