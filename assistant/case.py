@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from assistant import prompt, triage
-from assistant.facts import facts
 from assistant.persona import Mood, Persona
 from assistant.reply import DraftRequest, DraftSentence
 from assistant.sentences import readable, sentences, shorten
+from knowledge.facts import facts
 from models import Language, LanguageIdentifier
 
 _PERSONAL = ("code", "phone", "email")

@@ -6,8 +6,8 @@ name only what the customer or a passage has named. "I'm sorry that returns are 
 
 import re
 
-from assistant.facts import facts
 from assistant.words import content_words, is_known, word_list
+from knowledge.facts import facts
 
 _LONGEST = 30  # words; a courtesy is short
 

@@ -10,9 +10,9 @@ from difflib import SequenceMatcher
 
 from assistant import grounding, prompt
 from assistant.case import Case
-from assistant.facts import facts
 from assistant.reply import DraftSentence
 from assistant.sentences import read_marks, readable, sentences
+from knowledge.facts import facts
 from knowledge.search import Match
 from models import LanguageModel
 from models.chat import Evidence

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from assistant.courtesy import is_courtesy, is_everyday
-from assistant.facts import Fact, facts, unsupported
 from assistant.sentences import MarkedSentence, read_marks, sentences, shorten
 from assistant.words import content_words, is_known, same_word, words
+from knowledge.facts import Fact, facts, unsupported
 from models.chat import Evidence
 
 SUPPORTED = 0.8

@@ -222,6 +222,8 @@ class Draft(Base):
     text: Mapped[str | None]
     sentences: Mapped[JsonList]
     unsupported_facts: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'{}'"))
+    guidance: Mapped[JsonList]
+    """Internal entries that help the agent and are not for the customer: `[{"entry_id", "title", "excerpt"}]`."""
     confidence: Mapped[float | None]
     model: Mapped[str | None]
     snapshot: Mapped[str | None]
@@ -263,6 +265,8 @@ class Citation(Base):
     excerpt: Mapped[str]
     url: Mapped[str | None]
     revision: Mapped[int]
+    language: Mapped[str | None]
+    """What the source is written in, where that is known: the reply may be in the other language."""
 
     draft: Mapped[Draft] = relationship(lazy="raise", back_populates="citations")
 

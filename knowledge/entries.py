@@ -20,6 +20,7 @@ from knowledge.tables import Entry, Revision
 from models import Language
 
 Kind = Literal["faq", "past_reply"]
+Audience = Literal["public", "internal"]
 Outcome = Literal["added", "changed", "unchanged"]
 
 MAX_QUESTION = 20_000
@@ -56,6 +57,16 @@ def _end(value: object) -> object:
     return _moment(value) if day is None else datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
+def _day(value: object) -> object:
+    """Read ISO text as a day."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError("must be a day such as 2026-12-24") from None
+    return value
+
+
 def _clean(value: object) -> object:
     """Clean before anything else looks: pydantic refuses a lone surrogate with a message that nobody understands."""
     return clean_text(value) if isinstance(value, str) else value
@@ -89,6 +100,10 @@ class EntryContent(BaseModel):
     valid_until: Annotated[datetime, BeforeValidator(_end)] | None = None
     channel: Line | None = None
     sent_at: Moment | None = None
+    audience: Audience = "public"
+    owner: Line | None = None
+    review_on: Annotated[date, BeforeValidator(_day)] | None = None
+    supersedes: Annotated[list[Line], Field(max_length=50)] = []
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
@@ -96,10 +111,16 @@ class EntryContent(BaseModel):
             raise ValueError("valid_until must be later than valid_from")
         return self
 
+    @model_validator(mode="after")
+    def _does_not_supersede_itself(self) -> Self:
+        if self.external_id in self.supersedes:
+            raise ValueError("supersedes must name other entries")
+        return self
+
     @property
     def content_hash(self) -> str:
-        """Equal for equal content, whatever machine wrote it."""
-        document = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """Equal for equal content, whatever machine wrote it; a field at its default counts as not there."""
+        document = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, ensure_ascii=False)
         return blake2b(document.encode(), digest_size=16).hexdigest()
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.facts import facts, unsupported
+from knowledge.facts import facts, unsupported
 
 
 def values(text: str) -> list[str]:

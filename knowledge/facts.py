@@ -11,9 +11,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
-from assistant import dates
-from assistant.dates import JOIN, Reader, Readings
-from assistant.numerals import DIGITS, WORDS, is_pronoun, plain, value
+from knowledge import dates
+from knowledge.dates import JOIN, Reader, Readings
+from knowledge.numerals import DIGITS, WORDS, is_pronoun, plain, value
 from models import Language
 
 Kind = Literal["email", "url", "phone", "date", "time", "money", "percent", "quantity", "code", "number"]

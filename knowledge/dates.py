@@ -7,7 +7,7 @@ what else the same signs may mean. It knows nothing of the text around them.
 import re
 from collections.abc import Callable, Iterator
 
-from assistant.numerals import plain, value
+from knowledge.numerals import plain, value
 from models import Language
 
 Readings = Iterator[tuple[str, ...]]
