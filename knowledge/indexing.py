@@ -50,7 +50,7 @@ class IndexReport:
     seconds: float
 
 
-class _Derived(NamedTuple):
+class Derived(NamedTuple):
     """An entry cut into passages, before they have ids."""
 
     entry_id: int
@@ -131,7 +131,7 @@ def _wanted(session: Session) -> dict[int, tuple[str, str]]:
     return {number: (kind, content_hash) for number, kind, content_hash in session.execute(live)}
 
 
-def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: Snapshot | None) -> list[_Derived]:
+def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: Snapshot | None) -> list[Derived]:
     """Cut the entries that the previous snapshot does not hold as they are now.
 
     A past reply is also cut anew where the capitalised words that the FAQ knows changed and it has such a word: what
@@ -141,17 +141,17 @@ def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: S
     stale = [
         number for number, (_, hash_) in wanted.items() if number not in before or before[number].content_hash != hash_
     ]
-    derived = [_cut(entry, frozenset()) for entry in _read(session, stale, "faq")]
+    derived = [cut(entry, frozenset()) for entry in _read(session, stale, "faq")]
     fresh = {entry.entry_id for entry in derived}
     known_before = _names(e for e in before.values() if e.kind == "faq")
     unchanged = (e for number, e in before.items() if e.kind == "faq" and number in wanted and number not in fresh)
     known = _names(unchanged) | _names(derived)
     moved = known ^ known_before
     stale += [number for number, e in before.items() if e.kind == "past_reply" and e.names & moved and number in wanted]
-    return derived + [_cut(entry, known) for entry in _read(session, sorted(set(stale)), "past_reply")]
+    return derived + [cut(entry, known) for entry in _read(session, sorted(set(stale)), "past_reply")]
 
 
-def _names(entries: Iterable[IndexedEntry | _Derived]) -> frozenset[str]:
+def _names(entries: Iterable[IndexedEntry | Derived]) -> frozenset[str]:
     return frozenset().union(*(entry.names for entry in entries))
 
 
@@ -161,14 +161,17 @@ def _read(session: Session, ids: Sequence[int], kind: Kind) -> Iterator[Entry]:
         yield from session.scalars(batch)
 
 
-def _cut(entry: Entry, known: frozenset[str]) -> _Derived:
-    """Return the entry's passages; of a past reply only what holds nobody's personal data."""
+def cut(entry: Entry, known: frozenset[str]) -> Derived:
+    """Return the entry cut into passages; of a past reply only what holds nobody's personal data.
+
+    `known` are the capitalised words of the FAQ, which are nobody's names.
+    """
     if entry.kind == "faq":
         question, answer, alternatives = entry.question, entry.answer, entry.alternatives
     else:
         question, answer, alternatives = redact(entry.question, known), redact(entry.answer, known), []
     texts = "\n".join((entry.question, entry.answer, *entry.alternatives))
-    return _Derived(
+    return Derived(
         entry_id=entry.id,
         kind=cast("Kind", entry.kind),
         language=cast("Language | None", entry.language) or _LANGUAGES.identify(texts[:2000]),
@@ -183,7 +186,7 @@ def _write(
     embedder: Embedder,
     previous: Snapshot | None,
     wanted: Set[int],
-    derived: Sequence[_Derived],
+    derived: Sequence[Derived],
     progress: Progress | None,
 ) -> tuple[Snapshot, int]:
     """Make, point at and return the next snapshot, and how many wordings had to be embedded."""

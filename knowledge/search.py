@@ -4,13 +4,14 @@ Meaning (vectors) and words (BM25) each bring candidates; `scoring` weighs them 
 shown comes from SQL, so that a retired or changed entry is never returned stale. Knows no conversation and no reply.
 """
 
+import copy
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Connection, Engine, or_, select
 from sqlalchemy.orm import Session
 
 from knowledge import snapshots
@@ -19,7 +20,7 @@ from knowledge.database import clean_text, listen, utcnow
 from knowledge.entries import Kind
 from knowledge.indexing import CHANNEL
 from knowledge.scoring import ANSWERABLE, confidence, probability
-from knowledge.snapshots import EMPTY
+from knowledge.snapshots import EMPTY, Snapshot
 from knowledge.tables import Entry
 from models import Embedder, Language
 from models.language import WordLanguageIdentifier
@@ -69,7 +70,7 @@ class KnowledgeBase:
     """The newest snapshot of the index, in memory. May be searched by several threads."""
 
     def __init__(self, engine: Engine, directory: Path, embedder: Embedder) -> None:
-        self._engine = engine
+        self._engine: Engine | Connection = engine
         self._directory = directory
         self._embedder = embedder
         self._identifier = WordLanguageIdentifier()
@@ -83,6 +84,20 @@ class KnowledgeBase:
     def snapshot(self) -> str:
         """The name of the snapshot that is searched; empty where there is none yet."""
         return self._snapshot.name
+
+    @property
+    def index(self) -> Snapshot:
+        """What is searched: `snapshots.EMPTY` where there is none yet."""
+        return self._snapshot
+
+    def overlaid(self, index: Snapshot, connection: Connection) -> "KnowledgeBase":
+        """Return a base over `index` that sees what the connection's transaction sees, in all else like this one.
+
+        For asking what a change would do before it is made; it takes up no newer snapshot and need not be closed.
+        """
+        other = copy.copy(self)
+        other._snapshot, other._engine = index, connection
+        return other
 
     def refresh(self) -> bool:
         """Take up the newest snapshot; return whether it is another one. A damaged one leaves the old one in use."""
