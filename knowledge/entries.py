@@ -8,10 +8,10 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -171,34 +171,39 @@ def find(session: Session, kind: Kind | None, external_id: str) -> Entry | None:
     return session.scalar(statement if kind is None else statement.where(Entry.kind == kind))
 
 
-def page(
-    session: Session,
-    *,
-    after: int | None = None,
-    limit: int = 50,
-    q: str | None = None,
-    kind: Kind | None = None,
-    language: Language | None = None,
-    retired: bool | None = False,
-) -> list[Entry]:
-    """Return up to `limit` (at most 200) entries in the order of their ids, after the id `after`.
+class Wanted(TypedDict, total=False):
+    """Which entries: all that are not retired, where nothing else is said.
 
-    `q` must occur in the question, the answer or the external id, in any case. `retired`: None means both.
+    `q` must occur in the question, the answer or the external id, in any case. None means that it does not matter.
     """
-    statement = select(Entry).order_by(Entry.id).limit(max(1, min(limit, MAX_PAGE)))
-    if after is not None:
-        statement = statement.where(Entry.id > after)
-    if q:
-        text = clean_text(q)
-        fields = (Entry.question, Entry.answer, Entry.external_id)
-        statement = statement.where(or_(*(field.icontains(text, autoescape=True) for field in fields)))
-    if kind is not None:
-        statement = statement.where(Entry.kind == kind)
-    if language is not None:
-        statement = statement.where(Entry.language == language)
-    if retired is not None:
-        statement = statement.where(Entry.retired_at.is_not(None) if retired else Entry.retired_at.is_(None))
-    return list(session.scalars(statement))
+
+    q: str | None
+    kind: Kind | None
+    language: Language | None
+    audience: Audience | None
+    tag: str | None
+    owner: str | None
+    source: str | None
+    retired: bool | None
+    valid: bool | None
+    """Whether now lies in the window of validity."""
+
+
+def page(session: Session, *, after: int | None = None, limit: int = 50, **wanted: Unpack[Wanted]) -> list[Entry]:
+    """Return up to `limit` (at most 200) entries in the order of their ids, after the id `after`."""
+    statement = select(Entry).where(*_conditions(wanted)).order_by(Entry.id).limit(max(1, min(limit, MAX_PAGE)))
+    return list(session.scalars(statement if after is None else statement.where(Entry.id > after)))
+
+
+def count(session: Session, **wanted: Unpack[Wanted]) -> int:
+    """Return how many entries all pages together have."""
+    return session.scalar(select(func.count()).select_from(Entry).where(*_conditions(wanted))) or 0
+
+
+def valid_at(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that an entry's window of validity holds the moment; no job opens or closes a window."""
+    begun = or_(Entry.valid_from.is_(None), Entry.valid_from <= moment)
+    return and_(begun, or_(Entry.valid_until.is_(None), Entry.valid_until > moment))
 
 
 def revise(
@@ -228,6 +233,31 @@ def restore(session: Session, entry: Entry, *, author: str) -> None:
     session.refresh(entry, with_for_update=True)
     if entry.retired_at is not None:
         _record(session, entry, author, retired_at=None)
+
+
+def stand_by(session: Session, entry: Entry, *, author: str) -> None:
+    """Put on record that somebody read the entry and left it as it is."""
+    session.refresh(entry, with_for_update=True)
+    _record(session, entry, author, retired_at=entry.retired_at)
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if q := wanted.get("q"):
+        text = clean_text(q)
+        fields = (Entry.question, Entry.answer, Entry.external_id)
+        found.append(or_(*(field.icontains(text, autoescape=True) for field in fields)))
+    for name in ("kind", "language", "audience", "owner", "source"):
+        value = wanted.get(name)
+        if value is not None:
+            found.append(getattr(Entry, name) == value)
+    if (tag := wanted.get("tag")) is not None:
+        found.append(Entry.tags.contains([tag]))
+    if (retired := wanted.get("retired", False)) is not None:
+        found.append(Entry.retired_at.is_not(None) if retired else Entry.retired_at.is_(None))
+    if (valid := wanted.get("valid")) is not None:
+        found.append(valid_at(utcnow()) if valid else not_(valid_at(utcnow())))
+    return found
 
 
 def _row(content: EntryContent) -> dict[str, Any]:
