@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from assistant.database_schema import migrate
 from benchmarks import Measurement
 from knowledge import postgres
+from knowledge.candidates import Candidate
 from knowledge.database import create_engine
 from knowledge.evaluation import Search, evaluate, read_queries
 from knowledge.importing import import_files
 from knowledge.indexing import update_index
-from knowledge.scoring import Signs
 from knowledge.search import KnowledgeBase, Match, SearchResult
 from knowledge.tables import Entry
 from models.embedder import load_embedder
@@ -43,7 +43,7 @@ def run() -> list[Measurement]:
         base = KnowledgeBase(engine, Path(folder) / "index", embedder)
         alone = {
             "MiniLM alone": _alone(base, names, attrgetter("cosine")),
-            "BM25 alone": _alone(base, names, attrgetter("words")),
+            "BM25 alone": _alone(base, names, attrgetter("signs.words")),
         }
         try:
             return list(_compared(lambda text: base.search(text, k=10), alone))
@@ -51,19 +51,19 @@ def run() -> list[Measurement]:
             engine.dispose()
 
 
-def _alone(base: KnowledgeBase, names: dict[int, str], sign: Callable[[Signs], float]) -> Search:
+def _alone(base: KnowledgeBase, names: dict[int, str], sign: Callable[[Candidate], float]) -> Search:
     """Return a search that ranks by one sign and knows nothing else."""
     identifier = WordLanguageIdentifier()
 
     def search(text: str) -> SearchResult:
         language = identifier.identify(text)
-        found = sorted(base.candidates(text, language), key=lambda candidate: -sign(candidate.signs))[:10]
+        found = sorted(base.candidates(text, language), key=lambda candidate: -sign(candidate))[:10]
         matches = tuple(
             Match(c.entry.entry_id, names[c.entry.entry_id], c.entry.kind, None, "", "", "", None, 1, 0, None, None)
             for c in found
-            if sign(c.signs) > 0
+            if sign(c) > 0
         )
-        best = sign(found[0].signs) if found else 0.0
+        best = sign(found[0]) if found else 0.0
         return SearchResult(text, language, True, matches, base.snapshot, confidence=best)
 
     return search

@@ -4,75 +4,193 @@ The nearest vectors and the best of each word field bring candidates; each is th
 Knows no database: whether an entry may still be shown is for `search` to see.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+import numpy as np
+
+from knowledge import scoring
 from knowledge.keywords import WordScores
-from knowledge.scoring import Signs, fit
+from knowledge.scoring import ACROSS, PAST_REPLY, Circumstances, Relation, Signs, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from models import Embedder, Language, Vectors
 
 NEAREST = 100
 """Candidates from the vectors, and from each of the word fields."""
+CROWD = 1000
+"""Vectors of the index that a question's cosines are compared with, at most."""
+FEW = 50
+"""An index of so many vectors says as much about what is usual as the yardstick does."""
 
 _NO_WORDS = WordScores()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry with the passage of it that fits best."""
+    """An entry with the passage of it that fits best. `cosine` is 0 where words alone are searched."""
 
     entry: IndexedEntry
     passage: IndexedPassage
+    cosine: float
     signs: Signs
+    relation: Relation
     fit: float
 
 
-def candidates(snapshot: Snapshot, embedder: Embedder, text: str, language: Language | None) -> list[Candidate]:
-    """Return one candidate per entry, best first; of two that fit alike the FAQ entry before the past reply.
+class Scale(NamedTuple):
+    """What cosines a question has with texts that have nothing to do with it: mean and standard deviation."""
 
-    Where the snapshot was made with another embedder, words alone are looked at.
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A snapshot and the embedder that it was made with; without that one (or with another), words alone are searched.
+
+    May be used by several threads.
     """
-    if not text or snapshot.keywords is None:
-        return []
-    words = snapshot.keywords.search(text, language, NEAREST)
-    numbers, cosines = list(words), {}
-    if snapshot.embedder == embedder.name:
-        vector = embedder.embed([text])[0]
-        near = snapshot.vectors.search(vector, NEAREST)
-        numbers = list(words.keys() | {passage for id_, _ in near for passage in snapshot.passages_of[id_]})
-        cosines = _cosines(snapshot, vector, numbers)
-    best: dict[int, Candidate] = {}
-    for number in numbers:
-        entry = snapshot.entry_of[number]
-        signs = _signs(cosines.get(number, 0.0), words.get(number, _NO_WORDS), entry, language)
-        candidate = Candidate(entry, snapshot.passage[number], signs, fit(signs, language))
-        known = best.get(entry.entry_id)
-        if known is None or candidate.fit > known.fit:
-            best[entry.entry_id] = candidate
-    return sorted(best.values(), key=lambda c: (-round(c.fit, 6), c.entry.kind != "faq", c.entry.entry_id))
+
+    snapshot: Snapshot
+    embedder: Embedder | None
+    weights: Weights | None = field(default=None)
+
+    @cached_property
+    def weighed(self) -> Weights:
+        """The weights in use: those of the embedder's family unless others were given."""
+        return self.weights or scoring.weights_for(self._embedder.name if self._embedder else None)
+
+    def find(self, texts: Sequence[str], language: Language | None) -> list[list[Candidate]]:
+        """Return for each text one candidate per entry, best first."""
+        if self.snapshot.keywords is None:
+            return [[] for _ in texts]
+        vectors = self._embedder.embed(texts, role="question") if self._embedder else None
+        return [
+            self._find(text, None if vectors is None else vectors[n], language) if text else []
+            for n, text in enumerate(texts)
+        ]
+
+    @cached_property
+    def _embedder(self) -> Embedder | None:
+        same = self.embedder is not None and self.embedder.name == self.snapshot.embedder
+        return self.embedder if same else None
+
+    @cached_property
+    def _crowd(self) -> Vectors:
+        """Evenly spaced vectors of the index: what is usual in it."""
+        ids = sorted(self.snapshot.passages_of)
+        return self.snapshot.vectors.get(ids[:: math.ceil(len(ids) / CROWD)] if ids else [])
+
+    def _find(self, text: str, vector: Vectors | None, language: Language | None) -> list[Candidate]:
+        words = self.snapshot.keywords.search(text, NEAREST) if self.snapshot.keywords else {}
+        numbers = sorted(words)
+        if vector is not None:
+            near = {n for id_, _ in self.snapshot.vectors.search(vector, NEAREST) for n in self._passages(id_)}
+            numbers = sorted(words.keys() | near)
+        if not numbers:
+            return []
+        scores = [words.get(number, _NO_WORDS) for number in numbers]
+        signs, cosines = self._signs(numbers, scores, vector)
+        entries = [self.snapshot.entry_of[number] for number in numbers]
+        relations = [relation(language, entry.language) for entry in entries]
+        fits = scoring.fits(signs, relations, self.weighed)
+        best: dict[int, Candidate] = {}
+        for place in np.argsort(-fits, kind="stable").tolist():
+            entry, related = entries[place], relations[place]
+            if entry.entry_id in best:
+                continue
+            fit = float(fits[place])
+            fit += ACROSS * (related == "across") + PAST_REPLY * (entry.kind == "past_reply")
+            part = self.snapshot.passage[numbers[place]]
+            best[entry.entry_id] = Candidate(
+                entry, part, float(cosines[place]), Signs(*signs[place].tolist()), related, fit
+            )
+        return sorted(best.values(), key=lambda c: (-round(c.fit, 6), c.entry.kind != "faq", c.entry.entry_id))
+
+    def _passages(self, vector_id: int) -> tuple[int, ...]:
+        return self.snapshot.passages_of.get(vector_id, ())
+
+    def _signs(
+        self, numbers: Sequence[int], words: Sequence[WordScores], vector: Vectors | None
+    ) -> tuple[scoring.Numbers, scoring.Numbers]:
+        """Return one row of signs for each passage, and the cosines."""
+        found = np.zeros((len(numbers), len(Signs._fields)))
+        cosines = np.zeros(len(numbers))
+        if vector is not None and self._embedder is not None:
+            everyday = _yardstick(self._embedder)
+            usual, common = self._usual(everyday, vector)
+            cosines, hubs = self._cosines(numbers, vector)
+            found[:, 0] = (cosines - usual.mean) / usual.deviation
+            found[:, 1] = (cosines - common.mean) / common.deviation
+            found[:, 2] = hubs / usual.deviation
+        lexical = np.array([(score.words, score.pieces, score.codes) for score in words])
+        found[:, 3:6] = lexical
+        found[:, 6:8] = lexical[:, :2] / np.maximum(lexical[:, :2].max(axis=0), 1e-9)
+        return found, cosines
+
+    def _usual(self, everyday: Vectors, vector: Vectors) -> tuple[Scale, Scale]:
+        """Return the question's scales over the index and over the yardstick; a small index leans on the latter."""
+        common = everyday @ vector
+        usual = self._crowd @ vector
+        share = len(usual) / (len(usual) + FEW)
+        mean, variance = float(common.mean()), float(common.var())
+        index_mean = float(usual.mean()) if len(usual) else mean
+        index_variance = float(usual.var()) if len(usual) else variance
+        mixed = share * index_variance + (1 - share) * variance
+        return (
+            Scale(share * index_mean + (1 - share) * mean, max(math.sqrt(mixed), 1e-3)),
+            Scale(mean, max(math.sqrt(variance), 1e-3)),
+        )
+
+    def _cosines(self, numbers: Sequence[int], vector: Vectors) -> tuple[scoring.Numbers, scoring.Numbers]:
+        """Return for each passage the cosine of the nearest of its wordings, and how near that one is to everything."""
+        parts = [self.snapshot.passage[number].vectors for number in numbers]
+        wanted = sorted({id_ for ids in parts for id_ in ids})
+        place = {id_: n for n, id_ in enumerate(wanted)}
+        vectors = self.snapshot.vectors.get(wanted)
+        near = (vectors @ vector).astype(np.float64)
+        hubs = (vectors @ self._crowd.mean(axis=0)).astype(np.float64)
+        best = [max((place[id_] for id_ in ids), key=near.__getitem__) for ids in parts]
+        return near[best], hubs[best]
 
 
-def ranks(found: list[Candidate], by: Literal["dense", "lexical"]) -> dict[int, int]:
+def relation(question: Language | None, passage: Language | None) -> Relation:
+    """Return the language that both share; where one is unknown, the other's."""
+    if question is not None and passage is not None and question != passage:
+        return "across"
+    return question or passage or "en"
+
+
+def circumstances(text: str, found: Sequence[Candidate]) -> Circumstances:
+    """Return what tells whether the first of the candidates, best first, answers the text."""
+    best = found[0]
+    dense, lexical = ranks(found, "dense"), ranks(found, "lexical")
+    number = best.entry.entry_id
+    return Circumstances(
+        dense=best.signs.dense,
+        above=best.signs.above,
+        words=best.signs.words,
+        pieces=best.signs.pieces,
+        above_crowd=scoring.above_crowd([candidate.fit for candidate in found]),
+        agreement=float(dense.get(number, 1) == 1 and lexical.get(number) == 1),
+        length=math.log1p(len(text.split())),
+        across=float(best.relation == "across"),
+    )
+
+
+def ranks(found: Sequence[Candidate], by: Literal["dense", "lexical"]) -> dict[int, int]:
     """Return the place that each entry would have by vectors alone, or by words alone; none where it scores nothing."""
-    scored = [(c.signs.cosine if by == "dense" else c.signs.words + c.signs.pieces, c.entry.entry_id) for c in found]
+    scored = [(c.cosine if by == "dense" else c.signs.words + c.signs.pieces, c.entry.entry_id) for c in found]
     order = sorted((-score, number) for score, number in scored if score > 0)
     return {number: place for place, (_, number) in enumerate(order, start=1)}
 
 
-def _cosines(snapshot: Snapshot, vector: Vectors, numbers: list[int]) -> dict[int, float]:
-    """Return for each passage the cosine of the nearest of its wordings."""
-    wanted = sorted({id_ for number in numbers for id_ in snapshot.passage[number].vectors})
-    cosine = dict(zip(wanted, (snapshot.vectors.get(wanted) @ vector).tolist(), strict=True))
-    return {number: max(cosine[id_] for id_ in snapshot.passage[number].vectors) for number in numbers}
-
-
-def _signs(cosine: float, words: WordScores, entry: IndexedEntry, language: Language | None) -> Signs:
-    return Signs(
-        cosine=cosine,
-        words=words.words,
-        pieces=words.pieces,
-        codes=words.codes,
-        other_language=float(None not in (language, entry.language) and language != entry.language),
-        past_reply=float(entry.kind == "past_reply"),
-    )
+@lru_cache(maxsize=4)
+def _yardstick(embedder: Embedder) -> Vectors:
+    """Return the vectors of sentences of everyday life, in both languages: what has nothing to do with anything."""
+    return embedder.embed(json.loads(Path(__file__).with_name("yardstick.json").read_text(encoding="utf-8")))

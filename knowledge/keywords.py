@@ -112,17 +112,18 @@ class KeywordIndex:
         self._index.reload()
         self._searcher = self._index.searcher()
 
-    def search(self, question: str, language: Language | None, limit: int) -> dict[int, WordScores]:
+    def search(self, question: str, limit: int) -> dict[int, WordScores]:
         """Return the passages that share words or pieces of words with the question, up to `limit` for each field.
 
-        Without a language, the fields of all languages are searched and a passage keeps its best score.
+        The fields of all languages are searched, whatever the question is in: names and borrowed words are the same.
+        A passage without a language keeps its best score.
         """
         found: dict[int, dict[str, float]] = {}
         words = distinct_words(question)
-        for tongue in LANGUAGES if language is None else (language,):
-            self._collect(found, "words", f"words_{tongue}", stems(" ".join(words), tongue), words, limit)
-            parts = list(dict.fromkeys(pieces(" ".join(words))))
-            self._collect(found, "pieces", f"pieces_{tongue}", parts, parts, limit)
+        parts = list(dict.fromkeys(pieces(" ".join(words))))
+        for language in LANGUAGES:
+            self._collect(found, "words", f"words_{language}", stems(" ".join(words), language), words, limit)
+            self._collect(found, "pieces", f"pieces_{language}", parts, parts, limit)
         numbers = codes(words)
         self._collect(found, "codes", "codes", numbers, numbers, limit)
         return {number: WordScores(**scores) for number, scores in found.items()}

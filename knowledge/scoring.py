@@ -1,105 +1,139 @@
-"""From the signs that a passage answers a question to one number, and to a probability.
+"""From the signs that a passage answers a question to one number, and to two probabilities.
 
-Knows numbers alone. All weights stand here; `benchmarks/tune_search.py` fits them and says on which public data.
+Knows numbers alone: no text, no index, no model. The weights stand in scoring.json, by family of embedder;
+`benchmarks/tune_search.py` fits them and says on which public data. No weight is tied to a cosine as such: cosines come
+in as their distance from those of everything else, so that an embedder nobody has seen is weighed sanely too.
 """
 
-import math
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from models import Language
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Relation = Literal["en", "fi", "across"]
+"""The language that question and passage share, or that they do not share one."""
+RELATIONS: tuple[Relation, ...] = ("en", "fi", "across")
+
+_WEIGHTS = Path(__file__).with_name("scoring.json")
+_FAMILIES = {"all-MiniLM": "minilm", "": "words"}
+_UNKNOWN = "bilingual"
+_CROWD = slice(4, 20)  # the first few may be the same answer again: in another language, as a past reply
 
 
-@dataclass(frozen=True)
-class Signs:
-    """What speaks for a passage: the cosine of meaning; BM25 of stems, pieces of words and codes, each as a share of
-    the most that is possible; 1 where it is in another language than the question; 1 where it is a past reply."""
+class Signs(NamedTuple):
+    """What speaks for a passage.
 
-    cosine: float
+    `dense`: how far its cosine with the question stands above those of the whole index, in standard deviations, and
+    `above`: above those of sentences of everyday life; `hub`: how near it is to every text. `words`, `pieces`, `codes`:
+    BM25 as a share of the most that is possible; `words_of_best`, `pieces_of_best`: of the best that is there.
+    """
+
+    dense: float
+    above: float
+    hub: float
     words: float
     pieces: float
     codes: float
-    other_language: float
-    past_reply: float
+    words_of_best: float
+    pieces_of_best: float
 
 
-@dataclass(frozen=True)
-class Circumstances:
-    """What tells whether a question has an answer at all: the best fit, how far it stands above the candidates after
-    the first few (which may be the same answer in another language, or past replies), and the question's length."""
+class Circumstances(NamedTuple):
+    """What tells whether a question has an answer at all.
 
-    best: float
+    The signs of the best passage; how far its fit stands above that of the candidates after the first few; whether
+    vectors and words agree on the best entry; the logarithm of the question's words; whether only the other language has it.
+    """
+
+    dense: float
+    above: float
+    words: float
+    pieces: float
     above_crowd: float
+    agreement: float
     length: float
+    across: float
 
 
 @dataclass(frozen=True)
-class Scale(Circumstances):
-    """What each circumstance weighs."""
+class Weights:
+    """What every sign weighs with embedders of one family."""
 
-    offset: float
-
-
-CROWD = slice(4, 20)
-"""Of the candidates after the best."""
-
-WEIGHTS: dict[Language, Signs] = {
-    "en": Signs(cosine=9.0, words=3.5, pieces=4.0, codes=1.0, other_language=-0.5, past_reply=-1.0),
-    "fi": Signs(cosine=0.0, words=8.1, pieces=12.6, codes=1.0, other_language=-0.5, past_reply=-1.0),
-}
-"""The first three are fitted. Codes weigh little but find what nothing else does. The last two decide between matches
-that are nearly as good: an agent wants the customer's language, and the FAQ rather than what was once written."""
-
-MATCH_SCALE: dict[Language, tuple[float, float]] = {"en": (0.893, -6.804), "fi": (0.644, -4.727)}
-"""Slope and offset of the probability that a match is right."""
-
-ANSWER_SCALE: dict[Language, Scale] = {
-    "en": Scale(best=0.314, above_crowd=0.572, length=0.733, offset=-5.585),
-    "fi": Scale(best=-0.121, above_crowd=0.731, length=0.639, offset=-3.068),
-}
-"""What speaks for there being an answer."""
-
-ANSWERABLE = 0.3
-"""The confidence from which on there is something to reply from: nine in ten of the public questions that have an
-answer pass (and half of those that have none; what the reply then says is checked against its sources again)."""
+    fit: Mapping[Relation, Signs]
+    match: tuple[float, float]
+    """Slope and offset of the probability that a passage of this fit is right."""
+    answer: Circumstances
+    answer_offset: float
 
 
-def fit(signs: Signs, language: Language | None) -> float:
-    """Return how well the passage fits; only the order and the differences within one question mean something."""
-    weights = WEIGHTS[language or "en"]
-    return (
-        weights.cosine * signs.cosine
-        + weights.words * signs.words
-        + weights.pieces * signs.pieces
-        + weights.codes * signs.codes
-        + weights.other_language * signs.other_language
-        + weights.past_reply * signs.past_reply
-    )
+ACROSS = -0.5
+"""Added to the fit of a passage in another language: of two that fit alike an agent wants the customer's."""
+PAST_REPLY = -1.0
+"""Added to the fit of a past reply: the FAQ comes before what was once written to somebody else."""
+
+ANSWERABLE = 0.5
+"""The confidence from which on there is something to reply from."""
 
 
-def probability(fit: float, language: Language | None) -> float:
-    """Return the calibrated probability that a match of this fit answers the question."""
-    slope, offset = MATCH_SCALE[language or "en"]
+def weights_for(embedder: str | None) -> Weights:
+    """Return the weights for the embedder of that name; None where words alone are searched."""
+    name = embedder or ""
+    known = next((family for start, family in _FAMILIES.items() if start and name.startswith(start)), _UNKNOWN)
+    return _families()["words" if not name else known]
+
+
+def fits(signs: Numbers, relations: Sequence[Relation], weights: Weights) -> Numbers:
+    """Return how well each passage fits: one row of signs each. Only differences within one question mean something."""
+    if not len(signs):
+        return np.empty(0)
+    table = np.array([weights.fit[relation] for relation in RELATIONS])
+    chosen = table[[RELATIONS.index(relation) for relation in relations]]
+    found: Numbers = (signs * chosen).sum(axis=1)
+    return found
+
+
+def probability(fit: float, weights: Weights) -> float:
+    """Return the calibrated probability that a passage of this fit answers the question."""
+    slope, offset = weights.match
     return _sigmoid(slope * fit + offset)
 
 
-def circumstances(text: str, fits: Sequence[float]) -> Circumstances:
-    """Return what tells whether there is an answer: `fits` are those of the candidates, best first."""
-    best, *others = fits or (0.0,)
-    crowd = others[CROWD] or [0.0]
-    return Circumstances(best, best - sum(crowd) / len(crowd), math.log1p(len(text.split())))
-
-
-def confidence(text: str, fits: Sequence[float], language: Language | None) -> float:
-    """Return the probability that the best of the candidates answers, where half of all questions have an answer."""
-    if not fits:
+def above_crowd(fits_in_order: Sequence[float]) -> float:
+    """Return how far the first of some fits, best first, stands above the crowd."""
+    if not fits_in_order:
         return 0.0
-    scale, seen = ANSWER_SCALE[language or "en"], circumstances(text, fits)
-    return _sigmoid(
-        scale.best * seen.best + scale.above_crowd * seen.above_crowd + scale.length * seen.length + scale.offset
-    )
+    crowd = fits_in_order[1:][_CROWD] or [0.0]
+    return fits_in_order[0] - sum(crowd) / len(crowd)
+
+
+def confidence(seen: Circumstances, weights: Weights) -> float:
+    """Return the probability that there is an answer, where half of all questions have one."""
+    return _sigmoid(float(np.dot(seen, weights.answer)) + weights.answer_offset)
 
 
 def _sigmoid(x: float) -> float:
     """The logistic function, safe at both ends."""
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    return float(1 / (1 + np.exp(-np.clip(x, -40, 40))))
+
+
+@cache
+def _families() -> dict[str, Weights]:
+    document: dict[str, Any] = json.loads(_WEIGHTS.read_text(encoding="utf-8"))
+    return {name: read_weights(family) for name, family in document["families"].items()}
+
+
+def read_weights(family: Mapping[str, Any]) -> Weights:
+    """Read one family of scoring.json; a sign that it does not name weighs nothing."""
+    nothing = dict.fromkeys(Signs._fields, 0.0)
+    return Weights(
+        fit={relation: Signs(**nothing | family["fit"][relation]) for relation in RELATIONS},
+        match=(family["match"]["slope"], family["match"]["offset"]),
+        answer=Circumstances(**dict.fromkeys(Circumstances._fields, 0.0) | family["answer"]["signs"]),
+        answer_offset=family["answer"]["offset"],
+    )

@@ -1,24 +1,28 @@
 """A question → the passages that answer it, best first, and whether they do.
 
-Meaning (vectors) and words (BM25) each bring candidates; `scoring` weighs them by the question's language. What is
-shown comes from SQL, so that a retired or changed entry is never returned stale. Knows no conversation and no reply.
+Meaning (vectors) and words (BM25) each bring candidates; `scoring` weighs them. A message with several questions gets
+passages for each. What is shown comes from SQL, so that a retired, superseded or changed entry is never returned stale.
+Knows no conversation and no reply.
 """
 
 import copy
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
-from sqlalchemy import Connection, Engine, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from knowledge import snapshots
-from knowledge.candidates import Candidate, candidates, ranks
+from knowledge.candidates import Candidate, Finder, circumstances, ranks
 from knowledge.database import clean_text, listen, utcnow
-from knowledge.entries import Kind
+from knowledge.entries import Audience, Kind
 from knowledge.indexing import CHANNEL
+from knowledge.questions import needs_passage, questions
 from knowledge.scoring import ANSWERABLE, confidence, probability
 from knowledge.snapshots import EMPTY, Snapshot
 from knowledge.tables import Entry
@@ -29,15 +33,22 @@ log = logging.getLogger(__name__)
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""
-HYDRATED = 30
+HYDRATED = 40
 """Entries read from SQL at once: more than are asked for, since some may be retired."""
+GUIDANCE = 3
+"""Internal entries that are shown to the agent at most."""
+GUIDING = 0.2
+"""The score from which on an internal entry is worth an agent's look."""
+FADING = 0.1
+"""What a past reply's fit loses with each year, up to five: prices and terms change."""
 
 
 @dataclass(frozen=True)
 class Match:
     """An entry that may answer, with its best passage. `score` is the probability that it does; ranks count from 1.
 
-    Of a past reply, `question` and `answer` are what redaction left.
+    Of a past reply, `question` and `answer` are what redaction left. `demoted`: a past reply that contradicts the FAQ,
+    to be looked at and not to be used. `best_for`: the places in `SearchResult.questions` that it answers best.
     """
 
     entry_id: int
@@ -52,11 +63,20 @@ class Match:
     score: float
     dense_rank: int | None
     lexical_rank: int | None
+    audience: Audience = "public"
+    tags: tuple[str, ...] = ()
+    demoted: bool = False
+    best_for: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """`answerable`: is the question answered well enough to reply from the matches; `confidence` is the probability."""
+    """`answerable`: is the question answered well enough to reply from the matches; `confidence` is the probability.
+
+    `guidance` are internal entries, for the agent's eyes alone: they are never among the matches and never make a
+    question answerable. `questions` are the parts that the message was split into, or the one that it is.
+    `needs_passage` is false for thanks, praise and greetings.
+    """
 
     question: str
     language: Language | None
@@ -64,6 +84,18 @@ class SearchResult:
     matches: tuple[Match, ...]
     snapshot: str
     confidence: float = 0.0
+    guidance: tuple[Match, ...] = ()
+    questions: tuple[str, ...] = ()
+    needs_passage: bool = True
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one question (a message or a part of it) brought: matches and guidance, best first."""
+
+    matches: list[Match]
+    guidance: list[Match]
+    confidence: float
 
 
 class KnowledgeBase:
@@ -74,7 +106,7 @@ class KnowledgeBase:
         self._directory = directory
         self._embedder = embedder
         self._identifier = WordLanguageIdentifier()
-        self._snapshot = EMPTY
+        self._finder = Finder(EMPTY, None)
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -83,12 +115,12 @@ class KnowledgeBase:
     @property
     def snapshot(self) -> str:
         """The name of the snapshot that is searched; empty where there is none yet."""
-        return self._snapshot.name
+        return self._finder.snapshot.name
 
     @property
     def index(self) -> Snapshot:
         """What is searched: `snapshots.EMPTY` where there is none yet."""
-        return self._snapshot
+        return self._finder.snapshot
 
     def overlaid(self, index: Snapshot, connection: Connection) -> "KnowledgeBase":
         """Return a base over `index` that sees what the connection's transaction sees, in all else like this one.
@@ -96,21 +128,21 @@ class KnowledgeBase:
         For asking what a change would do before it is made; it takes up no newer snapshot and need not be closed.
         """
         other = copy.copy(self)
-        other._snapshot, other._engine = index, connection
+        other._finder, other._engine = Finder(index, self._finder.embedder), connection
         return other
 
     def refresh(self) -> bool:
         """Take up the newest snapshot; return whether it is another one. A damaged one leaves the old one in use."""
         with self._refreshing:
             name = snapshots.current_name(self._directory)
-            if name is None or name == self._snapshot.name:
+            if name is None or name == self.snapshot:
                 return False
             try:
-                self._snapshot = snapshots.load(self._directory, name)
+                self._finder = Finder(snapshots.load(self._directory, name), self._embedder)
             except snapshots.BrokenSnapshot as error:
                 log.warning("%s Run `aspa knowledge rebuild`; until then the index in memory serves.", error)
                 return False
-            if self._snapshot.embedder != self._embedder.name:
+            if self._finder.snapshot.embedder != self._embedder.name:
                 log.warning("The index was made with another embedder: words alone are searched until it is rebuilt.")
             return True
 
@@ -126,53 +158,131 @@ class KnowledgeBase:
         if self._watcher is not None:
             self._watcher.join()
 
-    def search(self, question: str, *, k: int = 5, language: Language | None = None) -> SearchResult:
-        """Return the k entries that fit best, one match each. A language not given is recognised.
+    def search(
+        self, question: str, *, k: int = 5, language: Language | None = None, channel: str | None = None
+    ) -> SearchResult:
+        """Return the k entries that fit best, one match each; the best for each question of the message come first.
 
+        A language not given is recognised. A FAQ entry that is for one channel is found only with that `channel`.
         Raises sqlalchemy.exc.OperationalError where the database is away.
         """
         text = clean_text(question).strip()[:LONGEST]
         language = language or self._identifier.identify(text)
-        snapshot = self._snapshot
-        found = candidates(snapshot, self._embedder, text, language)
-        matches = self._hydrated(found, k, language)
-        sure = confidence(text, [candidate.fit for candidate in found], language) if matches else 0.0
-        return SearchResult(question, language, sure >= ANSWERABLE, tuple(matches), snapshot.name, confidence=sure)
+        parts = questions(text)
+        texts = [text, *parts] if len(parts) > 1 else [text]
+        finder = self._finder
+        with Session(self._engine) as session:
+            found = [
+                self._shown(session, each, candidates, finder, k, channel)
+                for each, candidates in zip(texts, finder.find(texts, language), strict=True)
+            ]
+        sure = max(each.confidence for each in found)
+        wanted = needs_passage(text)
+        return SearchResult(
+            question,
+            language,
+            wanted and sure >= ANSWERABLE,
+            tuple(_interleaved(found)[:k]),
+            finder.snapshot.name,
+            confidence=sure,
+            guidance=tuple(_best_of_each(match for each in found for match in each.guidance)[:GUIDANCE]),
+            questions=parts,
+            needs_passage=wanted,
+        )
 
     def candidates(self, text: str, language: Language | None) -> list[Candidate]:
-        """Return every entry that speaks to the text, best first: what `scoring` is fitted on."""
-        return candidates(self._snapshot, self._embedder, text, language)
+        """Return every entry that speaks to the text, best first, shown or not."""
+        return self._finder.find([text], language)[0]
 
     def _listen(self, url: str) -> None:
         for _ in listen(url, [CHANNEL], self._stop):
             self.refresh()
 
-    def _hydrated(self, found: list[Candidate], k: int, language: Language | None) -> list[Match]:
-        """Return the first k that SQL still shows as the index knows them, and that are valid now."""
+    def _shown(
+        self, session: Session, text: str, found: list[Candidate], finder: Finder, k: int, channel: str | None
+    ) -> _Found:
+        """Return what SQL still shows as the index knows it, and how sure it is that the first k answer."""
         places = ranks(found, "dense"), ranks(found, "lexical")
+        public: list[Candidate] = []
         matches: list[Match] = []
-        with Session(self._engine) as session:
-            for start in range(0, len(found), HYDRATED):
-                batch = found[start : start + HYDRATED]
-                live = _live(session, [candidate.entry.entry_id for candidate in batch])
-                for candidate in batch:
-                    entry = live.get(candidate.entry.entry_id)
-                    if entry is not None and entry.content_hash == candidate.entry.content_hash:
-                        matches.append(_match(entry, candidate, probability(candidate.fit, language), *places))
-                if len(matches) >= k:
-                    break
-        return matches[:k]
+        guidance: list[Match] = []
+        for start in range(0, len(found), HYDRATED):
+            batch = found[start : start + HYDRATED]
+            live = _live(session, [candidate.entry.entry_id for candidate in batch], channel)
+            for candidate in batch:
+                entry = live.get(candidate.entry.entry_id)
+                if entry is None or entry.content_hash != candidate.entry.content_hash:
+                    continue
+                score = probability(candidate.fit - _faded(entry), finder.weighed)
+                match = _match(entry, candidate, score, *places)
+                if match.audience == "internal":
+                    guidance += [match] if score >= GUIDING else []
+                    continue
+                matches.append(match)
+                public += [] if match.demoted else [candidate]
+            if sum(not match.demoted for match in matches) >= k:
+                break
+        matches.sort(key=lambda match: (match.demoted, -round(match.score, 9)))
+        sure = confidence(circumstances(text, public), finder.weighed) if public else 0.0
+        return _Found(matches, guidance, sure)
 
 
-def _live(session: Session, ids: Sequence[int]) -> dict[int, Entry]:
+def _live(session: Session, ids: Sequence[int], channel: str | None) -> dict[int, Entry]:
+    """Return the entries that may be shown now: live, valid, not superseded, and not for another channel."""
     now = utcnow()
-    statement = select(Entry).where(
-        Entry.id.in_(ids),
-        Entry.retired_at.is_(None),
-        or_(Entry.valid_from.is_(None), Entry.valid_from <= now),
-        or_(Entry.valid_until.is_(None), Entry.valid_until > now),
+    here = or_(
+        Entry.kind == "past_reply", Entry.channel.is_(None), func.lower(Entry.channel) == (channel or "").lower()
     )
-    return {entry.id: entry for entry in session.scalars(statement)}
+    found = session.scalars(select(Entry).where(Entry.id.in_(ids), here, _valid(Entry, now))).all()
+    newer = aliased(Entry)
+    named = [entry.external_id for entry in found]
+    superseding = select(newer.kind, func.unnest(newer.supersedes)).where(
+        newer.supersedes.overlap(named), _valid(newer, now)
+    )
+    gone = {(kind, name) for kind, name in session.execute(superseding)} if named else set()
+    return {entry.id: entry for entry in found if (entry.kind, entry.external_id) not in gone}
+
+
+def _valid(entry: type[Entry], now: datetime) -> ColumnElement[bool]:
+    return and_(
+        entry.retired_at.is_(None),
+        or_(entry.valid_from.is_(None), entry.valid_from <= now),
+        or_(entry.valid_until.is_(None), entry.valid_until > now),
+    )
+
+
+def _faded(entry: Entry) -> float:
+    """Return what a past reply's fit loses by its age; one that says no date is as old as its row."""
+    if entry.kind != "past_reply":
+        return 0.0
+    years = (utcnow() - (entry.sent_at or entry.created_at)).days / 365
+    return FADING * min(max(years, 0.0), 5.0)
+
+
+def _interleaved(found: Sequence[_Found]) -> list[Match]:
+    """Return the matches of a message and of its parts as one ranking: the best for each part first.
+
+    A part that nothing answers has no best one.
+    """
+    whole, *parts = found
+    if not parts:
+        return [replace(m, best_for=(0,)) for m in whole.matches[:1]] + whole.matches[1:]
+    bests: dict[int, list[int]] = {}
+    for place, part in enumerate(parts):
+        if part.matches and part.confidence >= ANSWERABLE and not part.matches[0].demoted:
+            bests.setdefault(part.matches[0].entry_id, []).append(place)
+    ranking = _best_of_each(match for each in found for match in each.matches)
+    marked = [replace(match, best_for=tuple(bests.get(match.entry_id, ()))) for match in ranking]
+    return sorted(marked, key=lambda match: (not match.best_for, match.best_for))
+
+
+def _best_of_each(matches: Iterable[Match]) -> list[Match]:
+    """Return one match for each entry, that with the highest score, best first."""
+    best: dict[int, Match] = {}
+    for match in matches:
+        if match.entry_id not in best or match.score > best[match.entry_id].score:
+            best[match.entry_id] = match
+    return sorted(best.values(), key=lambda match: (match.demoted, -match.score))
 
 
 def _match(
@@ -192,4 +302,7 @@ def _match(
         score=score,
         dense_rank=dense.get(entry.id),
         lexical_rank=lexical.get(entry.id),
+        audience=cast("Audience", entry.audience),
+        tags=tuple(entry.tags),
+        demoted=entry.demoted_reason is not None,
     )
