@@ -16,6 +16,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "fi")
 
 Vectors = NDArray[np.float32]
 
+Role = Literal["question", "passage"]
+"""What a text is embedded as. Some models want to know: a question lies near the passages that answer it."""
+
 
 class ModelError(Exception):
     """A model cannot be loaded or run. The message is one sentence that says what to do."""
@@ -52,7 +55,7 @@ class Embedder(Protocol):
     def dimension(self) -> int:
         """The length of a vector."""
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
         """Return float32 of shape (len(texts), dimension), each row of length 1, in the order of the texts."""
 
 

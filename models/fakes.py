@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from models import ChatMessage, Generation, ModelError, Vectors
+from models import ChatMessage, Generation, ModelError, Role, Vectors
 
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r".+?[.!?…](?=\s|$)|.+$", re.DOTALL)
@@ -24,8 +24,8 @@ class FakeEmbedder:
         self.dimension = dimension
         self.name = f"fake-{dimension}"
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector per text, the same for the same text in every process."""
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
+        """Return one unit vector per text, the same for the same text in every process and every role."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
             for word in _WORD.findall(text.casefold()):
