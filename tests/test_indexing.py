@@ -13,7 +13,7 @@ from knowledge import entries, snapshots
 from knowledge.database import listen
 from knowledge.entries import EntryContent
 from knowledge.indexing import CHANNEL, IndexReport, update_index
-from models import Vectors
+from models import Role, Vectors
 from models.fakes import FakeEmbedder
 
 
@@ -25,11 +25,11 @@ class CountingEmbedder(FakeEmbedder):
         self.asked: list[str] = []
         self.broken = False
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
         if self.broken:
             raise MemoryError
         self.asked += texts
-        return super().embed(texts)
+        return super().embed(texts, role=role)
 
 
 def faq(name: str, answer: str = "Yes.") -> EntryContent:
