@@ -122,13 +122,19 @@ class KnowledgeBase:
         """What is searched: `snapshots.EMPTY` where there is none yet."""
         return self._finder.snapshot
 
-    def overlaid(self, index: Snapshot, connection: Connection) -> "KnowledgeBase":
+    @property
+    def embedder(self) -> Embedder | None:
+        """What the index was made with, and questions are embedded with; None where there is no such one here."""
+        return self._finder.embedder
+
+    def overlaid(self, index: Snapshot, connection: Connection, embedder: Embedder | None = None) -> "KnowledgeBase":
         """Return a base over `index` that sees what the connection's transaction sees, in all else like this one.
 
         For asking what a change would do before it is made; it takes up no newer snapshot and need not be closed.
+        `embedder` may be a stand-in for the same one that remembers vectors.
         """
         other = copy.copy(self)
-        other._finder, other._engine = Finder(index, self._finder.embedder), connection
+        other._finder, other._engine = Finder(index, embedder or self._finder.embedder), connection
         return other
 
     def refresh(self) -> bool:
