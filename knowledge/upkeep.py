@@ -107,7 +107,7 @@ def findings(
         statement = statement.where(Finding.kind == kind)
     if entry_id is not None:
         statement = statement.where(or_(Finding.entry_id == entry_id, Finding.other_id == entry_id))
-    pairs = (Pair(*row) for row in session.execute(statement).tuples())
+    pairs = (Pair(*row) for row in session.execute(statement))
     return [pair for pair in pairs if stands(pair)]
 
 
