@@ -123,6 +123,11 @@ class KnowledgeBase:
         return self._finder.snapshot
 
     @property
+    def directory(self) -> Path:
+        """Where the snapshots are."""
+        return self._directory
+
+    @property
     def embedder(self) -> Embedder | None:
         """What the index was made with, and questions are embedded with; None where there is no such one here."""
         return self._finder.embedder
