@@ -24,7 +24,7 @@ from knowledge.passages import Passage, passages
 from knowledge.redaction import names_in, redact
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from knowledge.tables import Entry
-from knowledge.vectors import VectorIndex
+from knowledge.vectors import ExactVectors
 from models import Embedder, Language, Vectors
 from models.language import WordLanguageIdentifier
 
@@ -209,7 +209,7 @@ def _write(
             next_id += 1
         made.append(IndexedEntry(*entry[:-1], tuple(parts)))
     entries = sorted([*kept, *made], key=lambda entry: entry.entry_id)
-    vectors = previous.vectors if previous else VectorIndex(embedder.dimension)
+    vectors = previous.vectors if previous else ExactVectors(embedder.dimension)
     used = {vector for entry in entries for part in entry.passages for vector in part.vectors}
     vectors.remove([vector for vector in old if vector not in used])
     vectors.add(list(new.values()), _embed(embedder, list(new), progress))

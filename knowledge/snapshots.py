@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 from knowledge.database import utcnow
 from knowledge.entries import Kind
 from knowledge.keywords import KeywordIndex
+from knowledge.large_vectors import load as load_vectors
 from knowledge.passages import Passage
-from knowledge.vectors import VectorIndex
+from knowledge.vectors import ExactVectors, VectorIndex
 from models import Language
 
 FORMAT = 1
@@ -75,7 +76,7 @@ class Snapshot:
     """Vector id → the passages that it stands for."""
 
 
-EMPTY = Snapshot("", "", {}, VectorIndex(1), None)
+EMPTY = Snapshot("", "", {}, ExactVectors(1), None)
 
 
 def current_name(directory: Path) -> str | None:
@@ -115,7 +116,7 @@ def _load(folder: Path) -> Snapshot:
             raise BrokenSnapshot(f"The index {name} does not match its manifest.")
         # one document, not lines: ten thousand entries are read in half the time
         entries = [_entry(row) for row in json.loads((folder / _ENTRIES).read_text(encoding="utf-8"))]
-        vectors = VectorIndex.load(folder / _VECTORS)
+        vectors = load_vectors(folder / _VECTORS)
         keywords = KeywordIndex.open(folder / _KEYWORDS)
         return assemble(name, manifest["embedder"], entries, vectors, keywords, manifest["next_id"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_old_snapshot(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("knowledge.vectors.VectorIndex.save", full)
+        patch.setattr("knowledge.vectors.ExactVectors.save", full)
         with pytest.raises(OSError, match="No space"):
             update_index(engine, tmp_path, embedder)
     assert snapshots.current_name(tmp_path) == before
