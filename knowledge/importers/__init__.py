@@ -3,7 +3,7 @@
 They store nothing. A bad row never stops the good ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,26 +12,12 @@ from pydantic_core import ErrorDetails
 
 from knowledge.entries import EntryContent, Kind
 
+_WRITTEN: dict[Kind, tuple[str, str]] = {"faq": ("question", "answer"), "past_reply": ("customer", "reply")}
+_OTHERS = [name for name in EntryContent.model_fields if name not in ("kind", "external_id", "question", "answer")]
+
 FIELDS: dict[Kind, dict[str, str]] = {
-    "faq": {
-        "id": "external_id",
-        "question": "question",
-        "answer": "answer",
-        "language": "language",
-        "url": "url",
-        "tags": "tags",
-        "valid_from": "valid_from",
-        "valid_until": "valid_until",
-        "alternatives": "alternatives",
-    },
-    "past_reply": {
-        "id": "external_id",
-        "customer": "question",
-        "reply": "answer",
-        "language": "language",
-        "channel": "channel",
-        "sent_at": "sent_at",
-    },
+    kind: {"id": "external_id", question: "question", answer: "answer"} | {name: name for name in _OTHERS}
+    for kind, (question, answer) in _WRITTEN.items()
 }
 """The name of each field in a file → its name in `EntryContent`."""
 
@@ -48,15 +34,51 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that was not taken in: its line (from 1), why, and the file it stood in where several are read."""
+    """A row that was not taken in: its line (from 1), why, and the file it stood in where several are read.
+
+    `unit` says what is counted where the format has no lines: rows of a sheet, articles of an export.
+    """
 
     line: int
     reason: str
     file: str = ""
+    unit: str = "line"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that is no entry and was never meant to be one, such as a private note: it is only counted."""
+
+    reason: str
+
+
+Row = EntryContent | Rejected | LeftOut
+"""What an importer yields."""
 
 
 class UnreadableFile(Exception):  # noqa: N818 (a state, as callers say it)
     """A file cannot be read on from here. The message is a sentence that says why."""
+
+
+def contents(
+    rows: Iterable[tuple[int, Mapping[str, Any] | Rejected | LeftOut]], kind: Kind | None = None, *, unit: str = "line"
+) -> Iterator[Row]:
+    """Yield an entry, or the reason why not, for each numbered row with the file's own field names.
+
+    An id that stood on an earlier row is rejected: the two would overwrite each other.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    for number, row in rows:
+        if isinstance(row, Rejected | LeftOut):
+            yield row
+            continue
+        try:
+            content = content_from_row(row, kind)
+        except ValueError as error:
+            yield Rejected(number, str(error), unit=unit)
+            continue
+        earlier = seen.setdefault((content.kind, content.external_id), number)
+        yield content if earlier == number else Rejected(number, f'"id" stood already on {unit} {earlier}', unit=unit)
 
 
 def content_from_row(row: Mapping[str, Any], kind: Kind | None) -> EntryContent:

@@ -1,84 +1,59 @@
 """JSON Lines, gzipped or not → entries. Knows the file format; stores nothing."""
 
-import gzip
-import io
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from knowledge.entries import EntryContent, Kind
-from knowledge.importers import Rejected, UnreadableFile, content_from_row
+from knowledge.entries import Kind
+from knowledge.importers import Rejected, Row, UnreadableFile, contents
+from knowledge.importers.sources import Bytes, unpacked
 
 MAX_LINE = 1 << 20
 """Bytes. A line is read whole, so this bounds the memory."""
 
 
-def read(source: Path | BinaryIO, kind: Kind | None = None) -> Iterator[EntryContent | Rejected]:
+def read(source: Path | BinaryIO, kind: Kind | None = None) -> Iterator[Row]:
     """Yield an entry, or the reason why not, per line; blank lines and unknown fields are passed over.
 
     The kind, where not given, follows from the fields: `customer` and `reply`, or `question` and `answer`. An id that
     stood on an earlier line is rejected. A stream is left open.
     Raises UnreadableFile where the file cannot be opened or breaks off; what stood before that has been yielded.
     """
-    seen: dict[tuple[str, str], int] = {}
-    for number, row in rows(source):
-        if isinstance(row, Rejected):
-            yield row
-            continue
-        try:
-            content = content_from_row(row, kind)
-        except ValueError as error:
-            yield Rejected(number, str(error))
-            continue
-        earlier = seen.setdefault((content.kind, content.external_id), number)
-        yield content if earlier == number else Rejected(number, f'"id" stood already on line {earlier}')
+    yield from contents(rows(source), kind)
 
 
-def rows(source: Path | BinaryIO) -> Iterator[tuple[int, dict[str, Any] | Rejected]]:
+def rows(source: Path | BinaryIO, *, longest: int = MAX_LINE) -> Iterator[tuple[int, dict[str, Any] | Rejected]]:
     """Yield the number and the JSON object, or the reason why there is none, of every line that is not blank.
 
-    Raises UnreadableFile, as `read`.
+    `longest` is what a line may hold, in bytes. Raises UnreadableFile, as `read`.
     """
-    try:
-        if isinstance(source, Path):
-            with source.open("rb") as file:
-                yield from _rows(file)
-        else:
-            buffered = io.BufferedReader(cast("io.RawIOBase", source))
-            try:
-                yield from _rows(buffered)
-            finally:
-                buffered.detach()  # else collecting the wrapper closes the caller's stream
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UnreadableFile("The compressed file is broken or cut short: make it again.") from error
-    except OSError as error:
-        raise UnreadableFile(
-            f"The file cannot be read ({error.strerror or error}): check its name and rights."
-        ) from error
+    with unpacked(source) as file:
+        yield from _rows(file, longest)
 
 
-def _rows(file: "io.BufferedReader[Any]") -> Iterator[tuple[int, dict[str, Any] | Rejected]]:
-    start = file.peek(2)[:2]
-    if start in (b"\xff\xfe", b"\xfe\xff"):
+def _rows(lines: Bytes, longest: int) -> Iterator[tuple[int, dict[str, Any] | Rejected]]:
+    if lines.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableFile("The file is UTF-16: save it as UTF-8.")
-    lines = cast("io.BufferedReader[Any]", gzip.GzipFile(fileobj=file, mode="rb")) if start == b"\x1f\x8b" else file
     number = 0
-    while line := lines.readline(MAX_LINE + 1):
+    while line := lines.readline(longest + 1):
         number += 1
-        if len(line) > MAX_LINE:
+        if len(line) > longest:
             while line and not line.endswith(b"\n"):
-                line = lines.readline(MAX_LINE)
-            yield number, Rejected(number, f"longer than {MAX_LINE:,} bytes")
+                line = lines.readline(longest)
+            yield number, Rejected(number, f"longer than {longest:,} bytes")
         elif line.strip():
             try:
-                yield number, _object(line.strip(), first=number == 1)
+                yield number, json_object(line.strip(), first=number == 1)
             except ValueError as error:
                 yield number, Rejected(number, str(error))
 
 
-def _object(line: bytes, *, first: bool) -> dict[str, Any]:
+def json_object(line: bytes, *, first: bool = False) -> dict[str, Any]:
+    """Return the object that the line holds; the `first` one may begin with a byte order mark.
+
+    Raises ValueError with the reason.
+    """
     try:
         row = json.loads(line.decode("utf-8-sig" if first else "utf-8"))
     except UnicodeDecodeError as error:
