@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,16 +64,29 @@ def template_database(postgres_server: postgres.Server) -> str:
     return _TEMPLATE
 
 
+@contextmanager
+def _a_database(server: postgres.Server, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(conninfo(server.url), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    yield _url(server, name)
+    _execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
 @pytest.fixture
 def database_url(postgres_server: postgres.Server, template_database: str) -> Iterator[str]:
     """A database of the test's own, with all tables and no rows."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(conninfo(postgres_server.url), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
-        )
-    yield _url(postgres_server, name)
-    _execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+    with _a_database(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: postgres.Server, template_database: str) -> Iterator[str]:
+    """A database that the tests of one module share; what each leaves there is theirs to clear away."""
+    with _a_database(postgres_server, template_database) as url:
+        yield url
 
 
 @pytest.fixture

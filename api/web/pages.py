@@ -19,6 +19,8 @@ from assistant.tables import Agent
 SIGN_IN = "/sign-in"
 INBOX = "/inbox"
 
+ONLY_MAINTAINERS = "Only maintainers, leads and admins may change the knowledge, signed in with a browser."
+
 CsrfMatches = Annotated[bool, Depends(browser_session.csrf_matches)]
 """Whether a form came from a page of this session: for those who are not signed in yet (others get 403 anyway)."""
 
@@ -59,7 +61,7 @@ def local(address: str | None) -> str:
     return INBOX
 
 
-def error_page(request: Request, status: int, _detail: str) -> Response | None:
+def error_page(request: Request, status: int, detail: str) -> Response | None:
     """Draw an error for a person with a browser; None where a program asks, which gets a problem document.
 
     Who is not signed in is sent to do so, and comes back to where they were.
@@ -72,6 +74,7 @@ def error_page(request: Request, status: int, _detail: str) -> Response | None:
         back = path if request.method in SAFE_METHODS else path.rpartition("/")[0]
         return redirect(f"{SIGN_IN}?{urlencode({'next': local(back)})}")
     language = language_of(request, None)
-    html = render("error.html", language, agent=None, csrf_token=None, here=path, status=status)
+    values = {"status": status, "forbidden": detail == ONLY_MAINTAINERS}
+    html = render("error.html", language, agent=None, csrf_token=None, here=path, **values)
     # An unexpected error is answered outside of every middleware: the headers have to be its own.
     return HTMLResponse(html, status_code=status, headers=HEADERS)

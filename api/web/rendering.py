@@ -3,7 +3,7 @@
 Every value is escaped unless a template says otherwise, and none does. It knows nothing of the database.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
-from babel.numbers import format_percent
+from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.web.translations import LANGUAGES, translations
@@ -47,7 +47,11 @@ def environment(language: str) -> Environment:
         moment=lambda when: moment(when, locale),
         full_moment=lambda when: format_datetime(when, "full", tzinfo=TIMEZONE, locale=locale),
         waited=lambda since: waited(since, locale),
+        day=lambda day: format_date(day, "medium", locale=locale),
+        first_day=lambda moment: edge_of_validity(moment, locale),
+        last_day=lambda moment: edge_of_validity(moment, locale, last=True),
         percent=lambda share: format_percent(share, locale=locale),
+        number=lambda value: format_decimal(value, locale=locale),
         first_words=first_words,
         is_web_address=is_web_address,
         language_name=lambda code: locale.languages.get(code, code),
@@ -59,19 +63,30 @@ def environment(language: str) -> Environment:
 def moment(when: datetime, locale: Locale) -> str:
     """Return when something happened as briefly as is clear: today only the time, this year no year."""
     local, now = when.astimezone(TIMEZONE), datetime.now(TIMEZONE)
-    time = format_time(local, "short", tzinfo=TIMEZONE, locale=locale)
+    clock = format_time(local, "short", tzinfo=TIMEZONE, locale=locale)
     if local.date() == now.date():
-        return time
+        return clock
     skeleton = "d.M." if locale.language == "fi" else "d MMM"
     if local.year != now.year:
         skeleton = "d.M.y" if locale.language == "fi" else "d MMM y"
-    return f"{format_date(local.date(), skeleton, locale=locale)} {time}"
+    return f"{format_date(local.date(), skeleton, locale=locale)} {clock}"
 
 
 def waited(since: datetime, locale: Locale) -> str:
     """Return how long it is since then, in one unit ("5 min", "2 hr"); a clock that runs ahead counts as no time."""
     since_then = max(datetime.now(UTC) - since, timedelta())
     return format_timedelta(since_then, granularity="minute", threshold=1.5, format="short", locale=locale)
+
+
+def edge_of_validity(moment: datetime, locale: Locale, *, last: bool = False) -> str:
+    """Return when a window of validity begins or (`last`) ends: a whole day as the day, an end as the last that counts.
+
+    Windows are kept in UTC, and an end as the first moment that does not count.
+    """
+    utc = moment.astimezone(UTC)
+    if utc.time() != time():
+        return format_datetime(moment, "medium", tzinfo=TIMEZONE, locale=locale)
+    return format_date((utc - timedelta(days=1) if last else utc).date(), "medium", locale=locale)
 
 
 def first_words(text: str) -> str:

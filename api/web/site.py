@@ -1,4 +1,4 @@
-"""The pages of the inbox, put into the application: routes, static files, headers, live events."""
+"""The pages of the inbox and of the knowledge, put into the application: routes, static files, headers, live events."""
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.web import decisions, inbox, sign_in
+from api.web import decisions, inbox, knowledge, knowledge_editing, sign_in
 from api.web.live import Live
 from api.web.rendering import STATIC
 from api.web.security import SecurityHeaders
@@ -43,7 +43,7 @@ def install(app: FastAPI) -> None:
     """Add the pages to `app`, whose state has the runtime."""
     app.state.attempts = sign_in.Attempts()
     pages = APIRouter(lifespan=_live)
-    for module in (sign_in, inbox, decisions):
+    for module in (sign_in, inbox, decisions, knowledge, knowledge_editing):
         pages.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticAssets(directory=STATIC), name="static")
