@@ -72,6 +72,7 @@ _DRAFT_COLUMNS = (
     "text",
     "sentences",
     "unsupported_facts",
+    "guidance",
     "confidence",
     "model",
     "timings_ms",

@@ -113,6 +113,15 @@ class CitationOut(Wire):
     title: str
     excerpt: str
     url: str | None
+    language: str | None
+
+
+class GuidanceOut(Wire):
+    """An internal entry that may help the agent; nothing of it is for the customer."""
+
+    entry_id: int
+    title: str
+    excerpt: str
 
 
 class DraftDocument(Wire):
@@ -125,6 +134,7 @@ class DraftDocument(Wire):
     sentences: list[Sentence]
     unsupported_facts: list[str]
     citations: list[CitationOut]
+    guidance: list[GuidanceOut]
     confidence: float | None
     model: str | None
     timings_ms: dict[str, float]

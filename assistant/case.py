@@ -84,6 +84,11 @@ class Case:
             return self.say(voice.praise)
         return None
 
+    def courtesy(self) -> list[DraftSentence]:
+        """Return a kind word for a message that wants nothing, whatever it says."""
+        voice = self.persona.voice(self.language)
+        return self.say(voice.praise if self.mood == "praise" else voice.thanks)
+
     def holding(self) -> list[DraftSentence]:
         """Return the honest reply that the matter will be checked."""
         held = self.say(self.persona.voice(self.language).holding)

@@ -1,19 +1,21 @@
 """A customer's message → a draft reply: the route, read top to bottom.
 
 language and mood → the knowledge base → weak evidence: hold → prompt → language model → grounding check → once more
-with the best passage alone → the best passage's own sentences. Knows no database, no channel and no agent.
+with the best passage alone → the best passages' own sentences. A passage in the other language is quoted as it is, and
+the draft says so. Knows no database, no channel and no agent.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
-from assistant import prompt
+from assistant import prompt, slots
 from assistant.case import Case
 from assistant.generating import COPIES, as_evidence, attempt
 from assistant.persona import Persona
-from assistant.reply import DraftCitation, DraftReply, DraftRequest, DraftSentence, Origin, framed
+from assistant.reply import DraftCitation, DraftReply, DraftRequest, DraftSentence, Guidance, Origin, framed
 from assistant.sentences import readable, sentences, shorten
 from assistant.words import content_words, is_known
 from knowledge.search import Match, SearchResult
@@ -24,20 +26,28 @@ log = logging.getLogger(__name__)
 PASSAGES = 3
 """Passages that a model is given: what the shipped one was trained on."""
 EXTRACTED = 3
-"""Sentences of a passage that an extract gives at most."""
+"""Sentences of a passage that an extract gives at most; two of each where there are several."""
 RIVAL = 0.5
 """The share of the best match's score from which another passage, in the language of the reply, is used."""
 
 _EXTRACT_WORTH = 0.8  # an extract needs more editing than the model's own words, so it is offered with less confidence
 
-_Written = tuple[Origin, Sequence[Match], list[DraftSentence]]
+_Body = tuple[Origin, Sequence[Match], list[DraftSentence]]
 """Where a body comes from, and the matches that its sentences cite by their places, from 1."""
 
 
 class Search(Protocol):
     """The part of a KnowledgeBase that drafting uses."""
 
-    def search(self, question: str, *, k: int = 5, language: Language | None = None) -> SearchResult:
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        language: Language | None = None,
+        channel: str | None = None,
+        history: Sequence[str] = (),
+    ) -> SearchResult:
         """Return the best matches and whether they answer."""
 
 
@@ -66,15 +76,18 @@ def _draft(case: Case, knowledge_base: Search, model: LanguageModel | None) -> D
         return replace(draft, status="abstained") if case.is_unclear else replace(draft, confidence=1.0)
     with case.timed("search"):
         result = _search(knowledge_base, case)
-    matches = usable(result, case.language)
-    written = None
-    if result.answerable and matches:
-        written = _by_model(case, matches, model) or _extract(case, matches)
+    guidance = tuple(Guidance(m.entry_id, m.question, _excerpt(m)) for m in result.guidance)
+    if not result.needs_passage:
+        return replace(_framed(case, case.courtesy()), confidence=1.0, snapshot=result.snapshot, guidance=guidance)
+    matches = slots.fitted(usable(result, case.language), slots.details(case.request))
+    written = _written(case, result, matches, model) if result.answerable and matches else None
     if written is None:
-        return replace(_framed(case, case.holding()), status="abstained", snapshot=result.snapshot)
+        held = _framed(case, case.holding())
+        return replace(held, status="abstained", snapshot=result.snapshot, guidance=guidance)
     origin, used, body = written
     return replace(
         _framed(case, [*body, *case.invitation(body)], used),
+        guidance=guidance,
         origin=origin,
         model=model.name if model and "check" in case.timings else None,  # one that failed has written nothing to check
         confidence=round(min(max(result.confidence, 0.0), 1.0) * (_EXTRACT_WORTH if origin == "extract" else 1.0), 3),
@@ -85,27 +98,47 @@ def _draft(case: Case, knowledge_base: Search, model: LanguageModel | None) -> D
 def usable(result: SearchResult, language: Language) -> list[Match]:
     """Return the passages to reply from, best first: those in the language of the reply, if they are nearly as good.
 
-    What agents once replied to others is used only where no FAQ entry answers, since it was said of another's case.
+    What agents once replied to others is used only where no FAQ entry answers, since it was said of another's case;
+    what contradicts the FAQ by now, never. Of a message with several questions the best passage for each comes first.
     """
-    best = max((match.score for match in result.matches), default=0.0)
-    good = [match for match in result.matches if match.score >= best * RIVAL]
+    may = [match for match in result.matches if not match.demoted]
+    best = max((match.score for match in may), default=0.0)
+    good = [match for match in may if match.score >= best * RIVAL]
     native = [match for match in good if match.language in (language, None)]
     chosen = native or good
-    return ([match for match in chosen if match.kind == "faq"] or chosen)[:PASSAGES]
+    chosen = [match for match in chosen if match.kind == "faq"] or chosen
+    firsts = [match for match in may if match.best_for] if len(result.questions) > 1 else []
+    return [*firsts, *(match for match in chosen if match not in firsts)][:PASSAGES]
 
 
 def _search(knowledge_base: Search, case: Case) -> SearchResult:
     """Search for the message; "And to Sweden?" alone finds nothing, so with what the customer asked before."""
-    result = knowledge_base.search(shorten(case.message, prompt.LONGEST), k=2 * PASSAGES + 2)
+    search = partial(
+        knowledge_base.search,
+        k=2 * PASSAGES + 2,
+        channel=case.request.channel,
+        history=[shorten(readable(turn.text), prompt.LONGEST // 2) for turn in case.request.history],
+    )
+    result = search(shorten(case.message, prompt.LONGEST))
     before = [readable(turn.text) for turn in case.request.history if turn.role == "customer"]
-    if result.answerable or not before:
+    if result.answerable or not result.needs_passage or not before:
         return result
-    both = f"{shorten(before[-1], prompt.LONGEST // 2)}\n{shorten(case.message, prompt.LONGEST // 2)}"
-    wider = knowledge_base.search(both, k=2 * PASSAGES + 2)
+    wider = search(f"{shorten(before[-1], prompt.LONGEST // 2)}\n{shorten(case.message, prompt.LONGEST // 2)}")
     return wider if wider.answerable else result
 
 
-def _by_model(case: Case, matches: Sequence[Match], model: LanguageModel | None) -> _Written | None:
+def _written(case: Case, result: SearchResult, matches: Sequence[Match], model: LanguageModel | None) -> _Body | None:
+    """Return a body from the matches: of one question by the model, else the passages' own sentences."""
+    firsts = [match for match in matches if match.best_for] if len(result.questions) > 1 else []
+    if matches[0].language not in (case.language, None):
+        return _quoted(case, matches[0])  # the check compares words, so no translation could pass it
+    several = len(firsts) > 1
+    if several and model is not None and model.context_tokens <= COPIES:
+        return _extract(case, firsts)  # it seldom picks from several passages, and one alone answers half
+    return _by_model(case, matches, model) or _extract(case, firsts if several else matches[:1])
+
+
+def _by_model(case: Case, matches: Sequence[Match], model: LanguageModel | None) -> _Body | None:
     """Return what the model wrote where it passes the check, asked at most twice."""
     if model is None:
         log.warning("There is no language model: the draft is an extract.")
@@ -125,18 +158,31 @@ def _by_model(case: Case, matches: Sequence[Match], model: LanguageModel | None)
     return None
 
 
-def _extract(case: Case, matches: Sequence[Match]) -> _Written | None:
-    """Return the best passage's own sentences in the persona's words; None where they are in another language."""
-    best = matches[0]
-    if best.language not in (case.language, None):
-        return None
-    told = sentences(readable(as_evidence(best).text))
+def _extract(case: Case, matches: Sequence[Match]) -> _Body | None:
+    """Return the passages' own sentences in the persona's words; None where all are in another language."""
+    native = [match for match in matches if match.language in (case.language, None)]
+    told = [
+        DraftSentence(sentence, True, (place,))
+        for place, match in enumerate(native, start=1)
+        for sentence in _telling(case, match, EXTRACTED if len(native) == 1 else EXTRACTED - 1)
+    ]
+    return ("extract", native, [*case.opening(), *told, *case.closing()]) if told else None
+
+
+def _quoted(case: Case, match: Match) -> _Body | None:
+    """Return a passage's sentences as they are, after a sentence that says that they are in the other language."""
+    told = [DraftSentence(sentence, True, (1,)) for sentence in _telling(case, match, EXTRACTED)]
+    lead = case.say(case.persona.foreign(case.language))
+    return ("extract", [match], [*case.opening(), *lead, *told, *case.closing()]) if told else None
+
+
+def _telling(case: Case, match: Match, count: int) -> list[str]:
+    """Return the sentences of a passage that speak of what was asked, in the order in which they were written."""
+    told = sentences(readable(as_evidence(match).text))
     asked = frozenset(content_words(shorten(case.message, prompt.LONGEST)))
     said = [sum(is_known(word, asked) for word in set(content_words(sentence))) for sentence in told]
-    # The sentences that speak of what was asked, in the order in which they were written.
-    chosen = sorted(sorted(range(len(told)), key=lambda place: (-said[place], place))[:EXTRACTED])
-    body = [*case.opening(), *(DraftSentence(told[place], True, (1,)) for place in chosen), *case.closing()]
-    return ("extract", [best], body) if chosen else None
+    chosen = sorted(sorted(range(len(told)), key=lambda place: (-said[place], place))[:count])
+    return list(dict.fromkeys(told[place] for place in chosen))
 
 
 def _framed(case: Case, body: Sequence[DraftSentence], matches: Sequence[Match] = ()) -> DraftReply:
@@ -161,5 +207,10 @@ def _framed(case: Case, body: Sequence[DraftSentence], matches: Sequence[Match] 
 
 
 def _citation(n: int, match: Match) -> DraftCitation:
-    excerpt = shorten(readable(as_evidence(match).text), 1000)
-    return DraftCitation(n, match.entry_id, match.external_id, match.question, excerpt, match.url, match.revision)
+    return DraftCitation(
+        n, match.entry_id, match.external_id, match.question, _excerpt(match), match.url, match.revision, match.language
+    )
+
+
+def _excerpt(match: Match) -> str:
+    return shorten(readable(as_evidence(match).text), 1000)

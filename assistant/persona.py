@@ -20,6 +20,10 @@ Mood = Literal["question", "complaint", "angry", "praise", "thanks", "confusion"
 
 BUILTIN = Path(__file__).parent / "personas" / "default.toml"
 
+_FOREIGN: dict[Language, tuple[str, ...]] = {
+    "en": ("We have this only in Finnish:",),
+    "fi": ("Meillä on tästä tietoa vain englanniksi:",),
+}
 _SLOT = re.compile(r"\{(\w*)\}")
 _NAME = re.compile(r"[^\W\d_]+(?:[ '’.-]{1,2}[^\W\d_]+)*\.?")
 _NAME_LENGTH = 40
@@ -68,6 +72,8 @@ class Voice(BaseModel):
     thanks: Phrases
     praise: Phrases
     private_message: Phrase
+    foreign: tuple[Phrase, ...] = ()
+    """What leads up to a quotation in the other language; without any, the built-in one."""
 
 
 class Persona(BaseModel):
@@ -85,6 +91,10 @@ class Persona(BaseModel):
     def voice(self, language: Language) -> Voice:
         """Return the phrases of a language."""
         return self.fi if language == "fi" else self.en
+
+    def foreign(self, language: Language) -> tuple[str, ...]:
+        """Return the phrases that lead up to a quotation in the other language, and say that it is."""
+        return self.voice(language).foreign or _FOREIGN[language]
 
     def greeting(self, language: Language, name: str | None) -> str:
         """Return the first line of a reply, to the first name where `name` is one that a person can have."""

@@ -4,7 +4,7 @@ It knows the shape of a draft and how a body is framed; how the body comes about
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from assistant.persona import Persona
@@ -53,6 +53,16 @@ class DraftCitation:
     excerpt: str
     url: str | None
     revision: int
+    language: Language | None = None
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """An internal entry, for the agent's eyes alone: nothing of it is in the draft."""
+
+    entry_id: int
+    title: str
+    excerpt: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class DraftReply:
     snapshot: str
     prompt_version: str
     timings_ms: dict[str, float] = field(default_factory=dict)
+    guidance: tuple[Guidance, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document of `aspa draft --json`."""
@@ -96,9 +107,11 @@ class DraftReply:
                     "title": c.title,
                     "excerpt": c.excerpt,
                     "url": c.url,
+                    "language": c.language,
                 }
                 for c in self.citations
             ],
+            "guidance": [asdict(entry) for entry in self.guidance],
             "confidence": self.confidence,
             "model": self.model,
             "timings_ms": dict(self.timings_ms),

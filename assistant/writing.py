@@ -162,6 +162,7 @@ def _save(runtime: Runtime, assignment: Assignment, reply: DraftReply) -> None:
         draft.sentences, draft.unsupported_facts = document["sentences"], list(reply.unsupported_facts)
         draft.model, draft.snapshot, draft.prompt_version = reply.model, reply.snapshot, reply.prompt_version
         draft.timings_ms = dict(reply.timings_ms)
+        draft.guidance = document["guidance"]
         _written(session, draft)
         session.add_all(
             Citation(
@@ -173,6 +174,7 @@ def _save(runtime: Runtime, assignment: Assignment, reply: DraftReply) -> None:
                 excerpt=citation.excerpt,
                 url=citation.url,
                 revision=citation.revision,
+                language=citation.language,
             )
             for citation in reply.citations
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from knowledge import scoring
 from knowledge.keywords import WordScores
-from knowledge.scoring import ACROSS, PAST_REPLY, Circumstances, Relation, Signs, Weights
+from knowledge.scoring import ACROSS, AROUND, PAST_REPLY, Circumstances, Relation, Signs, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from models import Embedder, Language, Vectors
 
@@ -24,6 +24,8 @@ NEAREST = 100
 """Candidates from the vectors, and from each of the word fields."""
 CROWD = 1000
 """Vectors of the index that a question's cosines are compared with, at most."""
+TURNS = 4
+"""Of what was said before, looked at to know what a question is about."""
 FEW = 50
 """An index of so many vectors says as much about what is usual as the yardstick does."""
 
@@ -65,13 +67,19 @@ class Finder:
         """The weights in use: those of the embedder's family unless others were given."""
         return self.weights or scoring.weights_for(self._embedder.name if self._embedder else None)
 
-    def find(self, texts: Sequence[str], language: Language | None) -> list[list[Candidate]]:
-        """Return for each text one candidate per entry, best first."""
+    def find(
+        self, texts: Sequence[str], language: Language | None, *, history: Sequence[str] = ()
+    ) -> list[list[Candidate]]:
+        """Return for each text one candidate per entry, best first.
+
+        `history` is what was said before: of entries that fit alike, that which speaks of the same things comes first.
+        """
         if self.snapshot.keywords is None:
             return [[] for _ in texts]
         vectors = self._embedder.embed(texts, role="question") if self._embedder else None
+        before = "\n".join(history[-TURNS:])
         return [
-            self._find(text, None if vectors is None else vectors[n], language) if text else []
+            self._find(text, None if vectors is None else vectors[n], language, before) if text else []
             for n, text in enumerate(texts)
         ]
 
@@ -86,12 +94,13 @@ class Finder:
         ids = sorted(self.snapshot.passages_of)
         return self.snapshot.vectors.get(ids[:: math.ceil(len(ids) / CROWD)] if ids else [])
 
-    def _find(self, text: str, vector: Vectors | None, language: Language | None) -> list[Candidate]:
+    def _find(self, text: str, vector: Vectors | None, language: Language | None, before: str) -> list[Candidate]:
         words = self.snapshot.keywords.search(text, NEAREST) if self.snapshot.keywords else {}
-        numbers = sorted(words)
+        around = self._around(text, before) if before else {}
+        numbers = sorted(words.keys() | around)
         if vector is not None:
             near = {n for id_, _ in self.snapshot.vectors.search(vector, NEAREST) for n in self._passages(id_)}
-            numbers = sorted(words.keys() | near)
+            numbers = sorted({*numbers, *near})
         if not numbers:
             return []
         scores = [words.get(number, _NO_WORDS) for number in numbers]
@@ -100,6 +109,7 @@ class Finder:
         relations = [relation(language, entry.language) for entry in entries]
         fits = scoring.fits(signs, relations, self.weighed)
         best: dict[int, Candidate] = {}
+        fits += AROUND * np.array([around.get(number, 0.0) for number in numbers])
         for place in np.argsort(-fits, kind="stable").tolist():
             entry, related = entries[place], relations[place]
             if entry.entry_id in best:
@@ -112,6 +122,13 @@ class Finder:
             )
         return sorted(best.values(), key=lambda c: (-round(c.fit, 6), c.entry.kind != "faq", c.entry.entry_id))
 
+    def _around(self, text: str, before: str) -> dict[int, float]:
+        """Return how well passages fit the words of the question and of what was said before, the best one being 1."""
+        keywords = self.snapshot.keywords
+        found = keywords.search(f"{text}\n{before}", NEAREST) if keywords else {}
+        most = max((scores.words for scores in found.values()), default=0.0)
+        return {number: scores.words / most for number, scores in found.items()} if most else {}
+
     def _passages(self, vector_id: int) -> tuple[int, ...]:
         return self.snapshot.passages_of.get(vector_id, ())
 
@@ -122,7 +139,7 @@ class Finder:
         found = np.zeros((len(numbers), len(Signs._fields)))
         cosines = np.zeros(len(numbers))
         if vector is not None and self._embedder is not None:
-            everyday = _yardstick(self._embedder)
+            everyday = _yardstick(self._embedder)  # type: ignore[arg-type]  # a Protocol says nothing of hashes
             usual, common = self._usual(everyday, vector)
             cosines, hubs = self._cosines(numbers, vector)
             found[:, 0] = (cosines - usual.mean) / usual.deviation

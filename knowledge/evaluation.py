@@ -4,10 +4,10 @@ Knows what search returns, not how.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from knowledge.importers import Rejected, UnreadableFile, jsonl
 from knowledge.scoring import ANSWERABLE
@@ -17,8 +17,12 @@ from models import LANGUAGES, Language
 DEPTH = 10
 """Matches that are looked at per question."""
 
-Search = Callable[[str], SearchResult]
-"""A question → at least 10 matches where there are as many."""
+
+class Search(Protocol):
+    """The part of a KnowledgeBase that is measured."""
+
+    def search(self, question: str, *, k: int = 5, history: Sequence[str] = ()) -> SearchResult:
+        """Return the best k matches."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Query:
     text: str
     relevant: frozenset[str]
     language: Language | None = None
+    history: tuple[str, ...] = ()
+    """What was said before in the conversation, by both sides, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +47,29 @@ class Outcome:
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Read a file of `{"text", "relevant", "language"?}` rows, gzipped or not.
+    """Read a file of `{"text", "relevant", "language"?, "history"?}` rows, gzipped or not.
 
-    Raises UnreadableFile, naming the line of the first row that is not such a row.
+    `history` is a list of texts, or of turns with a `text`. Raises UnreadableFile, naming the line of the first row that is not such a row.
     """
     queries = []
     for number, row in jsonl.rows(path):
         wrong = row.reason if isinstance(row, Rejected) else _wrong(row)
         if isinstance(row, Rejected) or wrong:
             raise UnreadableFile(f"Line {number} of {path.name}: {wrong}.")
-        queries.append(Query(row["text"], frozenset(row["relevant"]), row.get("language")))
+        history = tuple(turn if isinstance(turn, str) else turn["text"] for turn in row.get("history") or ())
+        queries.append(Query(row["text"], frozenset(row["relevant"]), row.get("language"), history))
     return queries
 
 
-def evaluate(search: Search, queries: Sequence[Query]) -> dict[str, Any]:
+def evaluate(knowledge_base: Search, queries: Sequence[Query]) -> dict[str, Any]:
     """Ask every question and return the measures of `aspa knowledge evaluate --json`.
 
     The language is not given away: a query's own only says under which heading it counts. A measure for which there
     are no questions is None. Abstention: precision and recall of holding back at the threshold that is in use.
     """
-    outcomes = [_outcome(search, query) for query in queries]
+    outcomes = [_outcome(knowledge_base, query) for query in queries]
     parts = {language: [o for o in outcomes if o.query.language == language] for language in LANGUAGES}
-    return _measures(outcomes) | {"by_language": {name: _measures(part) for name, part in parts.items() if part}}
+    return measures(outcomes) | {"by_language": {name: measures(part) for name, part in parts.items() if part}}
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
@@ -79,16 +86,21 @@ def _wrong(row: dict[str, Any]) -> str | None:
         return '"text" must be text'
     if not isinstance(relevant, list) or not all(isinstance(item, str) for item in relevant):
         return '"relevant" must be a list of ids'
+    history = row.get("history") or []
+    turns = history if isinstance(history, list) else [None]
+    if not all(isinstance(turn.get("text") if isinstance(turn, dict) else turn, str) for turn in turns):
+        return '"history" must be a list of texts or of turns with a "text"'
     return None if language is None or language in LANGUAGES else '"language" must be "en" or "fi"'
 
 
-def _outcome(search: Search, query: Query) -> Outcome:
-    result = search(query.text)
+def _outcome(knowledge_base: Search, query: Query) -> Outcome:
+    result = knowledge_base.search(query.text, k=DEPTH, history=query.history)
     hits = tuple(match.external_id in query.relevant for match in result.matches[:DEPTH])
     return Outcome(query, hits, result.confidence, result.answerable)
 
 
-def _measures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def measures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the measures of some outcomes, without those by language."""
     known = [outcome for outcome in outcomes if outcome.query.relevant]
     unknown = [outcome for outcome in outcomes if not outcome.query.relevant]
     held = [outcome for outcome in outcomes if not outcome.answerable]

@@ -74,6 +74,9 @@ class Weights:
 
 ACROSS = -0.5
 """Added to the fit of a passage in another language: of two that fit alike an agent wants the customer's."""
+AROUND = 3.0
+"""Added to the fit of the passage that has most of the words of the conversation, less to others: "is there parking?" asks of
+the hotel that was talked about."""
 PAST_REPLY = -1.0
 """Added to the fit of a past reply: the FAQ comes before what was once written to somebody else."""
 

@@ -170,11 +170,18 @@ class KnowledgeBase:
             self._watcher.join()
 
     def search(
-        self, question: str, *, k: int = 5, language: Language | None = None, channel: str | None = None
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        language: Language | None = None,
+        channel: str | None = None,
+        history: Sequence[str] = (),
     ) -> SearchResult:
         """Return the k entries that fit best, one match each; the best for each question of the message come first.
 
         A language not given is recognised. A FAQ entry that is for one channel is found only with that `channel`.
+        `history` is what was said before in the conversation, by both sides, oldest first.
         Raises sqlalchemy.exc.OperationalError where the database is away.
         """
         text = clean_text(question).strip()[:LONGEST]
@@ -185,7 +192,7 @@ class KnowledgeBase:
         with Session(self._engine) as session:
             found = [
                 self._shown(session, each, candidates, finder, k, channel)
-                for each, candidates in zip(texts, finder.find(texts, language), strict=True)
+                for each, candidates in zip(texts, finder.find(texts, language, history=history), strict=True)
             ]
         sure = max(each.confidence for each in found)
         wanted = needs_passage(text)

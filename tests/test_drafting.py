@@ -1,6 +1,7 @@
 """A message becomes a draft: in its language, from its sources, or honestly not at all."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -52,14 +53,43 @@ class Known:
 
     matches: tuple[Match, ...] = (RETURNS, HOURS, PALAUTUS)
     questions: list[str] = field(default_factory=list)
+    guidance: tuple[Match, ...] = ()
+    needs_passage: bool = True
 
-    def search(self, question: str, *, k: int = 5, language: Language | None = None) -> SearchResult:
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        language: Language | None = None,
+        channel: str | None = None,
+        history: Sequence[str] = (),
+    ) -> SearchResult:
         """Return all matches, those that share a word first."""
         self.questions.append(question)
         asked = frozenset(content_words(question))
         found = [m for m in self.matches if any(is_known(word, asked) for word in content_words(m.question))]
         ordered = (*found, *(replace(m, score=0.05) for m in self.matches if m not in found))
-        return SearchResult(question, language, bool(found), ordered[:k], "snapshot-1", confidence=0.9)
+        return SearchResult(
+            question,
+            language,
+            bool(found) and self.needs_passage,
+            ordered[:k],
+            "snapshot-1",
+            confidence=0.9,
+            guidance=self.guidance,
+            questions=(question,),
+            needs_passage=self.needs_passage,
+        )
+
+
+class Several(Known):
+    """A knowledge base that takes every message for two questions, answered by the first two entries."""
+
+    def search(self, question: str, **more: object) -> SearchResult:  # type: ignore[override]
+        """Return the first two matches as the best for one each."""
+        firsts = tuple(replace(match, best_for=(place,)) for place, match in enumerate(self.matches[:2]))
+        return replace(super().search(question), matches=firsts, questions=(question, question))
 
 
 @dataclass
@@ -151,11 +181,11 @@ def test_the_document_is_the_contract() -> None:
     """Exactly the fields of `aspa draft --json`."""
     document = drafted("Can I return my grinder?").document()
     assert list(document) == [
-        "status", "origin", "language", "text", "sentences", "unsupported_facts", "citations", "confidence", "model",
-        "timings_ms",
+        "status", "origin", "language", "text", "sentences", "unsupported_facts", "citations", "guidance", "confidence",
+        "model", "timings_ms",
     ]  # fmt: skip
     assert list(document["sentences"][0]) == ["text", "supported", "citations"]
-    assert list(document["citations"][0]) == ["n", "entry_id", "external_id", "title", "excerpt", "url"]
+    assert list(document["citations"][0]) == ["n", "entry_id", "external_id", "title", "excerpt", "url", "language"]
 
 
 def test_the_latest_message_decides_the_language() -> None:
@@ -296,10 +326,49 @@ def test_openings_fit_the_mood_and_differ() -> None:
     assert all(any(known.startswith(opening) for known in PERSONA.en.openings.complaint) for opening in openings)
 
 
-def test_an_answer_in_the_other_language_alone_is_no_extract() -> None:
-    """It cannot be sent as it is, so the draft holds."""
-    draft = drafted("Can I return my mylly?", known=Known((PALAUTUS,)), language="en", model=Broken())
-    assert (draft.status, draft.origin, draft.language) == ("abstained", "template", "en")
+@pytest.mark.parametrize(
+    ("text", "only", "language"),
+    [("Can I return my mylly?", PALAUTUS, "en"), ("Voinko palauttaa grinderin (grinder)?", RETURNS, "fi")],
+)
+def test_an_answer_in_the_other_language_alone_is_quoted(text: str, only: Match, language: Language) -> None:
+    """The draft says so in the customer's language, asks no model, and the sentence has its source."""
+    writer = Writer(("Nonsense.",))
+    draft = drafted(text, known=Known((only,)), language=language, model=writer)
+    assert (draft.status, draft.origin, draft.language, draft.model) == ("ready", "extract", language, None)
+    lead = PERSONA.foreign(language)[0]
+    quoted = only.answer.split(". ")[0]
+    assert f"{lead} {quoted}" in draft.text
+    assert [c.language for c in draft.citations] == [only.language]
+    assert says_what_its_sentences_say(draft)
+    assert next(s.citations for s in draft.sentences if s.citations) == (1,)
+
+
+def test_each_of_several_questions_is_answered() -> None:
+    """A small model would answer one of them, so the passages speak for themselves."""
+    writer = Writer(("Nonsense.",))
+    draft = drafted("Can I return a grinder? And when is the café open?", known=Several(), model=writer)
+    assert (draft.status, draft.origin, writer.asked) == ("ready", "extract", [])
+    assert "Unused grinders can be returned within 30 days." in draft.text
+    assert "8 am–6 pm" in draft.text
+    assert [(c.n, c.external_id) for c in draft.citations] == [(1, "entry-1"), (2, "entry-2")]
+
+
+def test_what_guides_the_agent_is_not_in_the_draft() -> None:
+    """An internal entry stands beside the draft."""
+    internal = replace(
+        match(8, "Refunds above 500 €", "Ask the lead before you promise anything."), audience="internal"
+    )
+    draft = drafted("Can I return my grinder?", known=Known(guidance=(internal,)))
+    assert [(g.entry_id, g.title) for g in draft.guidance] == [(8, "Refunds above 500 €")]
+    assert draft.document()["guidance"][0]["excerpt"] == internal.answer
+    assert "lead" not in draft.text
+    assert 8 not in [c.entry_id for c in draft.citations]
+
+
+def test_what_search_says_needs_no_passage_gets_a_kind_word() -> None:
+    """However it was written."""
+    draft = drafted("Grinder.", known=Known(needs_passage=False), model=Writer(("Nonsense.",)))
+    assert (draft.status, draft.origin, draft.citations) == ("ready", "template", ())
 
 
 def test_native_faq_entries_come_first() -> None:
@@ -310,6 +379,7 @@ def test_native_faq_entries_come_first() -> None:
     assert usable(replace(result, matches=(PALAUTUS, past)), "en") == [past]
     assert usable(replace(result, matches=(PALAUTUS, replace(RETURNS, score=0.2))), "en") == [PALAUTUS]
     assert usable(replace(result, matches=()), "en") == []
+    assert usable(replace(result, matches=(replace(past, demoted=True), HOURS)), "en") == [HOURS]
 
 
 def test_a_short_follow_up_is_searched_with_what_was_asked_before() -> None:

@@ -58,6 +58,8 @@ def show(document: dict[str, Any]) -> None:
     for citation in document["citations"]:
         where = f" – {citation['url']}" if citation["url"] else ""
         output.say(f"  [{citation['n']}] {citation['title']} ({citation['external_id']}){where}")
+    for entry in document["guidance"]:
+        output.say(f"  only for you: {entry['title']}: {entry['excerpt']}")
     confidence = "" if document["confidence"] is None else f", confidence {document['confidence']:.2f}"
     writer = f" ({document['model']})" if document["origin"] == "model" else ""
     output.say(f"  {document['status']}, {document['origin']}{writer}{confidence}")

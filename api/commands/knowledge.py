@@ -1,7 +1,6 @@
 """`aspa knowledge`: what the company may say, in and out, and how well it is found."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -183,12 +182,12 @@ def evaluate(
     file: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl", exists=True, dir_okay=False)], as_json: AsJson = False
 ) -> None:
     """Measure how well labelled questions find their entries."""
-    from knowledge.evaluation import DEPTH, read_queries
+    from knowledge.evaluation import read_queries
     from knowledge.evaluation import evaluate as measure
 
     queries = list(read_queries(file))
     with opened() as runtime, output.progress("Searching"):
-        figures = measure(partial(runtime.knowledge_base().search, k=DEPTH), queries)
+        figures = measure(runtime.knowledge_base(), queries)
     if as_json:
         output.document(figures)
         return
