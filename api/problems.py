@@ -112,7 +112,7 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
 def _members(error: AspaError) -> dict[str, Any]:
     """Return the members that a program can act on: whom a conflict is with, which field is wrong."""
     if isinstance(error, Conflict):
-        return {"who": error.who}
+        return {"who": error.who, **error.details}
     if isinstance(error, Invalid):
         return {"errors": [{"field": error.field, "message": str(error)}]}
     return {}

@@ -6,12 +6,16 @@
     ├── Forbidden        who asks may not
     ├── SignatureError   who asks is not who they say
     ├── Conflict         the state of things moved on
+    │   └── ConfirmationRequired   a change that makes the knowledge answer worse
     ├── Unavailable      try again later, or repair what the message names
     └── ChannelError     a channel did not take a reply
 
 It knows nothing of HTTP: `api` maps each to a status.
 """
 # ruff: noqa: N818  (the names are the words of the domain; the base says that they are errors)
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class AspaError(Exception):
@@ -39,11 +43,34 @@ class SignatureError(AspaError):
 
 
 class Conflict(AspaError):
-    """What was asked no longer fits the state of things; `who` names the agent who was first, if one was."""
+    """What was asked no longer fits the state of things; `who` names the agent who was first, if one was.
 
-    def __init__(self, message: str, *, who: str | None = None) -> None:
+    `details` are for programs: JSON values under names of their own, such as what the thing is now.
+    """
+
+    def __init__(self, message: str, *, who: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.who = who
+        self.details = dict(details or {})
+
+
+class ConfirmationRequired(Conflict):
+    """The knowledge would answer worse after the change; whoever asks for it has to say that they mean it.
+
+    Shares of the labelled questions that find their entry: as it is, as it would be, and what it should not go below.
+    """
+
+    def __init__(self, *, before: float, after: float, floor: float) -> None:
+        super().__init__(
+            f"Of the labelled questions {before:.0%} find their entry now and {after:.0%} would after this change, "
+            f"less than {floor:.0%}: confirm it, or see in a preview which questions lose theirs.",
+            details={
+                "code": "confirmation_required",
+                "recall_before": before,
+                "recall_after": after,
+                "floor": floor,
+            },
+        )
 
 
 class Unavailable(AspaError):

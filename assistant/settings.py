@@ -37,6 +37,18 @@ class Settings(BaseSettings):
     disclosure: bool = True
     """Whether a reply says that it was drafted with AI."""
 
+    learn: bool = True
+    """Whether approved replies become past replies, personal data taken out."""
+    gap_days: int = Field(90, gt=0)
+    """How far back questions are looked at for what the knowledge is missing."""
+
+    review_after_days: int = Field(365, ge=0)
+    """How long a FAQ entry may stand without anybody looking at it, before it is due for review; 0 means for ever."""
+    replay_questions: int = Field(200, ge=0, le=5000)
+    """How many of the newest customers' questions are asked to show what a change to the knowledge would do."""
+    recall_floor: float = Field(0.8, ge=0, le=1)
+    """A change that lets fewer of the labelled questions find their entry than this, and than before, is confirmed."""
+
     debounce_seconds: float = Field(3.0, ge=0)
     """How long a conversation must be quiet before a draft is written, so that three quick messages give one draft."""
     debounce_limit_seconds: float = Field(15.0, ge=0)
