@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -20,8 +21,8 @@ from knowledge import snapshots
 from knowledge.database import notify
 from knowledge.entries import Kind
 from knowledge.keywords import Document
-from knowledge.passages import Passage, passages
-from knowledge.redaction import names_in, redact
+from knowledge.passages import Passage, passages, searched
+from knowledge.redaction import VERSION, redact_exchange, stated, suspected, unframed
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from knowledge.tables import Entry
 from knowledge.vectors import ExactVectors
@@ -34,6 +35,7 @@ CHANNEL = "aspa_knowledge"
 _LOCK = 0x61737061_00000002
 _BATCH = 500
 _LANGUAGES = WordLanguageIdentifier()
+_RULES = f"rules {VERSION}"
 
 Progress = Callable[[int, int], None]
 
@@ -134,8 +136,8 @@ def _wanted(session: Session) -> dict[int, tuple[str, str]]:
 def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: Snapshot | None) -> list[Derived]:
     """Cut the entries that the previous snapshot does not hold as they are now.
 
-    A past reply is also cut anew where the capitalised words that the FAQ knows changed and it has such a word: what
-    counts as somebody's name in it may be another.
+    A past reply is also cut anew where what the FAQ states changed and it has such a word or number, and where the rules
+    of redaction are others: what counts as somebody's in it may be another.
     """
     before = previous.entries if previous else {}
     stale = [
@@ -146,8 +148,9 @@ def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: S
     known_before = _names(e for e in before.values() if e.kind == "faq")
     unchanged = (e for number, e in before.items() if e.kind == "faq" and number in wanted and number not in fresh)
     known = _names(unchanged) | _names(derived)
-    moved = known ^ known_before
-    stale += [number for number, e in before.items() if e.kind == "past_reply" and e.names & moved and number in wanted]
+    moved = frozenset(_trace(said) for said in known ^ known_before)
+    replies = ((number, e.names) for number, e in before.items() if e.kind == "past_reply" and number in wanted)
+    stale += [number for number, traces in replies if traces & moved or _RULES not in traces]
     return derived + [cut(entry, known) for entry in _read(session, sorted(set(stale)), "past_reply")]
 
 
@@ -162,23 +165,30 @@ def _read(session: Session, ids: Sequence[int], kind: Kind) -> Iterator[Entry]:
 
 
 def cut(entry: Entry, known: frozenset[str]) -> Derived:
-    """Return the entry cut into passages; of a past reply only what holds nobody's personal data.
+    """Return the entry cut into passages; in those of a past reply slots stand for everybody's personal data.
 
-    `known` are the capitalised words of the FAQ, which are nobody's names.
+    `known` is what the FAQ states, which is nobody's.
     """
-    if entry.kind == "faq":
-        question, answer, alternatives = entry.question, entry.answer, entry.alternatives
-    else:
-        question, answer, alternatives = redact(entry.question, known), redact(entry.answer, known), []
     texts = "\n".join((entry.question, entry.answer, *entry.alternatives))
+    if entry.kind == "faq":
+        question, answer, alternatives, names = entry.question, entry.answer, entry.alternatives, stated(texts)
+    else:
+        redacted = redact_exchange(entry.question, entry.answer, known=known)
+        question, answer = (unframed(part.text) for part in redacted)
+        alternatives, names = [], frozenset(_trace(said) for said in suspected(texts)) | {_RULES}
     return Derived(
         entry_id=entry.id,
         kind=cast("Kind", entry.kind),
         language=cast("Language | None", entry.language) or _LANGUAGES.identify(texts[:2000]),
         content_hash=entry.content_hash,
-        names=names_in(texts),
+        names=names,
         passages=tuple(passages(question, answer, alternatives)),
     )
+
+
+def _trace(said: str) -> str:
+    """Return one of 256 marks for a word or number: enough to see what may have changed, not to say who it was."""
+    return blake2b(said.encode(errors="replace"), digest_size=1).hexdigest()
 
 
 def _write(
@@ -216,7 +226,7 @@ def _write(
     left = {part.id for entry in kept for part in entry.passages}
     keywords.update(
         add=(
-            Document(part.id, part.passage.titles, part.passage.text, entry.language)
+            Document(part.id, tuple(map(searched, part.passage.titles)), searched(part.passage.text), entry.language)
             for entry in made
             for part in entry.passages
         ),

@@ -1,118 +1,134 @@
-"""What may be used again of a past reply: the sentences that hold nobody's personal data.
+"""Personal data out of a text, with a typed slot in its place: "Hei {name}, tilauksesi {order_number} lähti."
 
-Works before anything is embedded or indexed, and by leaving out: a sentence with an identifier, a greeting, a
-signature, or a capitalised word that might be a name goes as a whole. It drops too much rather than too little, and
-replaces nothing. Knows text alone.
+Works before anything is embedded or indexed. What the knowledge base itself states, the company's own telephone number
+or a product's name, is nobody's and stays. Knows text alone: no database, no conversation.
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from knowledge.keywords import stems
+from knowledge.identifiers import BLOT, blotted, find_identifiers, key, labels
+from knowledge.names import capitalised, find_names
 from knowledge.passages import sentences
 
-_IDENTIFIERS = (
-    r"\S+@\S+|(?<!\w)@\w+",  # e-mail, handle
-    r"(?:\d[\s.-]?){4,}\d",  # five digits: phone, IBAN, postal code, order number, card number
-    r"\b\d{6}[-+A-FYXWVU]\d{3}[0-9A-Z]\b",  # personal identity code
-    r"#\s?\w*\d",
-    r"\b(?=[\w-]*[a-zåäö])(?=[\w-]*\d[\w-]*\d[\w-]*\d)[\w-]{5,}\b",  # a code: UP-20431, fi21x
-    r"\b[a-zåäö]{2,3}-\d{1,3}\b",  # number plate
-    (
-        r"\b(?:tilau|asiaka|lasku|viite|order|customer|invoice|reference|account|booking)\w*\W{0,3}(?:on|oli|is|was)?\W{0,3}"
-        r"(?:n:o|nro|no|num\w*)?\W{0,3}\d{3,}"
-    ),
-    (
-        r"\b\w+(?:tie|tien|tielle|tiellä|katu|kadun|kadulle|kadulla|kuja\w*|polku|polulla|polun|kaari|kaaren|kaarella"
-        r"|väylä\w*|raitti|raitilla|rinne|rinteellä|puistikko|bulevardi\w*|penger|tori|torin)\s\d"
-    ),
-    r"\b\d+[a-z]?\s(?:\w+\s){1,3}(?:street|st|road|rd|avenue|ave|lane|drive|close|square)\b",
-    r"\b(?:nimeni|nimi on|nimellä|nimeltä|my name|name is|name's|under the name|syntynyt|born on|hetu\w*)\b",
-)
-_IDENTIFIER = re.compile("|".join(_IDENTIFIERS), re.IGNORECASE)
+VERSION = "1"
+"""Changes with the rules: what older ones left in an index is looked through again."""
+TYPES = ("name", *labels())
+SLOT = re.compile(r"\{(" + "|".join(TYPES) + r")\}")
+"""What stands in a redacted text for personal data."""
 
+_ROUNDS = 8
 _GREETING = re.compile(
     r"^(?:hei+|hei hei|moi+|moikka|moro|terve|heippa|hyvää \w+|päivää|iltaa|huomenta|arvoisa|rakas|tervehdys"
     r"|hi+|hello|hey|dear|good (?:morning|afternoon|evening))\b[^,.!?\n]{0,40}(?:[,.!?]+|$)\s*",
     re.IGNORECASE,
 )
-_HANDLE = re.compile(r"^(?:@\w+[\s,:]*)+")
 _SIGN_OFF = re.compile(
     r"^(?:(?:ystävällisi[nä]\w*|parhain|lämpimin|aurinkoisin|kahvisin|yst)\b.*(?:terv|terkui|kahvi)|terve(?:isin|isiä|hdyksin)"
     r"|terkuin|terkut|terv\b|yt\b|t[.:]|(?:best|kind|warm|many|with)\b.*\b(?:regards|wishes)|regards|cheers|sincerely|yours"
     r"|br\b|xo+\b)",
     re.IGNORECASE,
 )
+_SIGNED = re.compile(
+    r"\s*(?:(?<=[.!?…)])|^)\s*(?:[–—/-]{1,2}|[Tt][.:])?\s*\{name\}(?:\s*[,/|]\s*[\w ]{1,30})?[.!]?\s*$"
+)
 _LAST_WORDS = 60  # characters: what follows a sign-off is a name and a title, unless it is longer
-_CAPITALISED = re.compile(r"\b[A-ZÅÄÖÆØÉÜŠŽ][\w'’-]*")
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+class Span(NamedTuple):
+    """What was taken out of a text: characters [start, end) of the text as it was, and the type of the slot."""
+
+    start: int
+    end: int
+    type: str
 
 
-_NOT_NAMES = _set(
-    "i i'm i'll i've i'd monday tuesday wednesday thursday friday saturday sunday january february march april "
-    "may june july august september october november december "
-)
-_FIRST_NAMES = _set(
-    "aino aleksi anna anne anneli anni anssi antero antti ari arto eero eeva eija elina ella emilia emma eveliina "
-    "hanna hannu heidi heikki helena henna henri iida ilkka ilona irina jaakko jaana jani janne jari jarmo jenna "
-    "jenni joni jonna jouni juha juhani juho jukka jussi kaisa kalle kari katja katri kimmo kirsi krista laura "
-    "lauri leena liisa maarit maija maria marika mari marja marjatta markku marko matti mervi mia mika mikael "
-    "mikko milla minna mira mirja niina noora olli oskari outi paula pauli päivi pekka pertti petri petteri piia "
-    "pia pirjo raija riikka riina risto ritva roope saana saara sami samuli sanna santeri sara sari satu seija "
-    "seppo simo sini sirpa sofia susanna suvi tanja tapio tarja teemu tero tiina timo tommi tomi toni topi tuija "
-    "tuomas tuula ulla veera veikko venla vesa ville virpi adam alex alice amanda andrew benjamin charlotte chris "
-    "daniel david emily george hannah jack james jane jessica john joseph karen kate kevin linda lisa lucy mark "
-    "mary megan michael nancy oliver olivia paul peter rachel rebecca richard robert sarah simon sophie steve "
-    "susan thomas tom william "
-)
+@dataclass(frozen=True)
+class Redacted:
+    """A text with slots in the place of personal data; everything else is as it was written."""
+
+    text: str
+    spans: tuple[Span, ...]
 
 
-def redact(text: str, known: Set[str]) -> str:
-    """Return the sentences of a customer's message or an agent's reply that may be used again; "" where none may.
+def redact(text: str, *, names: Iterable[str] = (), known: Set[str] = frozenset()) -> Redacted:
+    """Replace the personal data of a text by slots such as `{name}`; never raises, and changes no redacted text.
 
-    `known`: the words, in the form of `names_in`, that the FAQ writes with a capital and that are therefore no names.
+    `names` are names of people in the conversation, found in every form; `known` is what the knowledge base states, as
+    `stated` returns it. The types are in `TYPES`.
     """
-    kept = []
+    given = tuple(names)
+    spans: list[Span] = []
+    left = SLOT.sub(lambda slot: BLOT * len(slot.group()), text)
+    # What is taken out changes what stands beside it, so it is looked again until nothing more is found.
+    for _ in range(_ROUNDS):
+        fresh = _find(left, given, known)
+        if not fresh:
+            break
+        spans += fresh
+        left = blotted(left, fresh)
+    spans.sort()
+    parts, at = [], 0
+    for span in spans:
+        parts += [text[at : span.start], f"{{{span.type}}}"]
+        at = span.end
+    return Redacted("".join([*parts, text[at:]]), tuple(spans))
+
+
+def redact_exchange(
+    question: str, answer: str, *, names: Iterable[str] = (), known: Set[str] = frozenset()
+) -> tuple[Redacted, Redacted]:
+    """Redact a customer's message and its reply: the names that are found in one are looked for in the other."""
+    given = {*names}
+    for text in (question, answer):
+        given |= {
+            text[start:end] for start, end, type_ in redact(text, names=given, known=known).spans if type_ == "name"
+        }
+    ordered = sorted(given)
+    return redact(question, names=ordered, known=known), redact(answer, names=ordered, known=known)
+
+
+def stated(text: str) -> frozenset[str]:
+    """Return what a text of the knowledge base makes known: stems of capitalised words, and its own identifiers."""
+    return capitalised(text) | {key(one.type, text[one.start : one.end]) for one in find_identifiers(text)}
+
+
+def suspected(text: str) -> frozenset[str]:
+    """Return what of a text would be kept if the knowledge base stated it, in the form of `stated`."""
+    found: set[str] = set()
+    for start, end, type_ in redact(text).spans:
+        written = text[start:end]
+        found |= capitalised(f"So {written.title()}") if type_ in ("name", "handle") else {key(type_, written)}
+    return frozenset(found)
+
+
+def unframed(text: str) -> str:
+    """Return a redacted letter without its greeting and its signature, which every reply gets anew; "" if no more."""
+    kept: list[str] = []
     left = sentences(text)
     for number, sentence in enumerate(left):
         if _SIGN_OFF.match(sentence):
-            left_over = " ".join(left[number + 1 :])
-            if len(left_over) <= _LAST_WORDS:
+            if len(" ".join(left[number + 1 :])) <= _LAST_WORDS:
                 break
             continue
-        body = _GREETING.sub("", _HANDLE.sub("", sentence))
-        if body and not _IDENTIFIER.search(body) and not _suspects(body, number == len(left) - 1) - known:
+        if body := _GREETING.sub("", sentence):
             kept.append(body)
-    return " ".join(kept)
+    return _SIGNED.sub("", " ".join(kept)).strip()
 
 
-def names_in(text: str) -> frozenset[str]:
-    """Return the stems of the capitalised words inside the sentences of a text: how a brand and a name are written."""
-    return frozenset(
-        stem
-        for sentence in sentences(text)
-        for match in list(_CAPITALISED.finditer(sentence))
-        if sentence[: match.start()].strip(" \"'“”‘’([-–•*")
-        for stem in _stem(match.group())
-    )
+def _find(text: str, names: tuple[str, ...], known: Set[str]) -> list[Span]:
+    """Return what is found in one look, identifiers before names, in order."""
+    found = [
+        Span(*one)
+        for one in find_identifiers(text)
+        if key(one.type, text[one.start : one.end]) not in known
+        and not _is_own_handle(one.type, text[one.start : one.end], known)
+    ]
+    left = blotted(text, found)
+    return sorted([*found, *(Span(start, end, "name") for start, end in find_names(left, names, known))])
 
 
-def _suspects(sentence: str, last: bool) -> frozenset[str]:
-    """Return the stems of what may be a name: a capital inside the sentence, a known first name anywhere in it, and a
-    last "sentence" of one to three words without an end, which is how people sign."""
-    words = _CAPITALISED.findall(sentence)
-    first_names = frozenset(stem for word in words for stem in _stem(word) if stem in _FIRST_NAME_STEMS)
-    unsigned = last and not re.search(r"[.!?…]\W*$", sentence) and len(sentence.split()) <= 3
-    signature = frozenset(stem for word in sentence.split() for stem in _stem(word)) if unsigned else frozenset()
-    return names_in(sentence) | first_names | signature
-
-
-def _stem(word: str) -> list[str]:
-    bare = re.sub(r"['’](?:s|n|lle|lla|ltä|ssa)?$|:\w+$", "", word)
-    return [] if bare.lower().replace("’", "'") in _NOT_NAMES else stems(bare, "fi")
-
-
-_FIRST_NAME_STEMS = frozenset(stem for name in _FIRST_NAMES for stem in stems(name, "fi"))
+def _is_own_handle(type_: str, written: str, known: Set[str]) -> bool:
+    return type_ == "handle" and capitalised(f"So {written.lstrip('@').title()}") <= known
