@@ -14,7 +14,7 @@ from pathlib import Path
 from models import Language
 
 _WEIGHTS = Path(__file__).with_name("language_trigrams.json")
-_NOT_PROSE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\b\w*\d\w*\b|[#@]\w+")
+_NOT_PROSE = re.compile(r"https?://\S+|www\.\S+|(?<!\S)[^\s@]++@\S+|\b\w*\d\w*\b|[#@]\w+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
