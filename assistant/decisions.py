@@ -59,6 +59,7 @@ def approve(
     session.add(delivery)
     session.flush()
     queue.defer_delivery(session, delivery.id)
+    queue.defer_learning(session, message.id)
     conversation.waiting_since, conversation.last_message_at = None, now
     conversation.agent_id = agent.id
     audit.record(

@@ -17,14 +17,14 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from assistant import deliveries, queue, suggestions, writing
+from assistant import deliveries, learning, queue, suggestions, writing
 from assistant.queue import defer_index_knowledge
 from assistant.runtime import Runtime
 from knowledge.database import DatabaseUnavailable, conninfo
@@ -63,6 +63,10 @@ def _index_knowledge(context: JobContext) -> None:
     update_index(runtime.engine, runtime.index_dir, runtime.embedder())
 
 
+def _learn_from_reply(context: JobContext, message_id: int) -> None:
+    learning.learn_from_reply(_runtime(context), message_id)
+
+
 async def _tidy(context: JobContext, timestamp: int) -> None:
     """Delete yesterday's finished jobs and forgotten questions; `timestamp` is procrastinate's, for when it is done."""
     await context.app.job_manager.delete_old_jobs(
@@ -82,8 +86,13 @@ TASKS: Mapping[str, Callable[..., None]] = MappingProxyType(
         queue.DELIVER: _deliver,
         queue.SUGGEST: _suggest,
         queue.INDEX: _index_knowledge,
+        queue.LEARN: _learn_from_reply,
     }
 )
+
+
+# Drafts and deliveries have rows that tell what is left to do (`wake_forgotten`); what has none is tried again.
+_RETRIES = {queue.LEARN: RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions=[DBAPIError])}
 
 
 def _runtime(context: JobContext) -> Runtime:
@@ -176,7 +185,7 @@ async def _work(runtime: Runtime, concurrency: int, stop: threading.Event) -> No
 def _app(runtime: Runtime) -> App:
     app = App(connector=PsycopgConnector(conninfo=conninfo(runtime.database_url), **_POOL))
     for name, function in TASKS.items():
-        app.task(name=name, pass_context=True)(function)
+        app.task(name=name, pass_context=True, retry=_RETRIES.get(name, False))(function)
     # There must be something periodic: without, procrastinate 3.10 stops watching over a worker's listener and
     # heartbeat at once, and a worker that lost the database for a moment would live on without them.
     app.periodic(cron="17 * * * *")(app.task(name=TIDY, queue=queue.SENDING, pass_context=True)(_tidy))

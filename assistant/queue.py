@@ -17,6 +17,7 @@ DRAFT = "draft_conversation"
 DELIVER = "deliver"
 SUGGEST = "suggest"
 INDEX = "index_knowledge"
+LEARN = "learn_from_reply"
 
 WRITING = "writing"
 """The queue of what needs the language model."""
@@ -62,6 +63,11 @@ def defer_index_knowledge(session: Session) -> None:
     Every change gets its job, because one that waits already could start before the caller commits.
     """
     _defer(session, INDEX, SENDING, lock=INDEX)
+
+
+def defer_learning(session: Session, message_id: int) -> None:
+    """Have a past reply made of an approved one, each after the other, so that equal ones are seen to be."""
+    _defer(session, LEARN, SENDING, lock=LEARN, arguments={"message_id": message_id})
 
 
 def _defer_once(
