@@ -194,7 +194,9 @@ class KnowledgeBase:
                 self._shown(session, each, candidates, finder, k, channel)
                 for each, candidates in zip(texts, finder.find(texts, language, history=history), strict=True)
             ]
-        sure = max(each.confidence for each in found)
+        whole, *apart = (each.confidence for each in found)
+        # not the surest part: "and what is this?" alone resembles many a question
+        sure = max(whole, sum(apart) / len(apart)) if apart else whole
         wanted = needs_passage(text)
         return SearchResult(
             question,
