@@ -4,7 +4,7 @@ Text from strangers is cleaned on its way in (NUL and lone surrogates cannot be 
 message must not be lost for a broken emoji.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, Bef
 from pydantic import StringConstraints as Limits
 
 from knowledge.database import clean_text
-from knowledge.entries import EntryContent, Kind, Line, Moment
+from knowledge.entries import Audience, EntryContent, Kind, Line, Moment
 from models import Language
 
 MAX_TEXT = 200_000
@@ -270,10 +270,19 @@ class EntryIn(EntryContent):
 
     kind: Kind = "faq"
     external_id: Line = Field(validation_alias=AliasChoices("external_id", "id"))
+    confirm: bool = Field(False, exclude=True)
+
+    @property
+    def content(self) -> EntryContent:
+        """What the entry is to say, without what is said about the request."""
+        return EntryContent.model_validate(self.model_dump(exclude={"confirm"}))
 
 
 class EntryChange(Wire):
-    """The fields to change. With `revision`, a change that somebody else made meanwhile is not overwritten (409)."""
+    """The fields to change. With `revision`, a change that somebody else made meanwhile is not overwritten (409).
+
+    A change by which the labelled questions find their entries less often needs `confirm` (409 without).
+    """
 
     question: str | None = None
     answer: str | None = None
@@ -285,8 +294,13 @@ class EntryChange(Wire):
     valid_until: Any = None
     channel: str | None = None
     sent_at: Moment | None = None
+    audience: Audience | None = None
+    owner: str | None = None
+    review_on: date | None = None
+    supersedes: list[str] | None = None
     retired: bool | None = None
     revision: int | None = None
+    confirm: bool = False
 
 
 class EntryOut(Wire):
@@ -305,6 +319,12 @@ class EntryOut(Wire):
     sent_at: datetime | None
     valid_from: datetime | None
     valid_until: datetime | None
+    audience: Audience
+    owner: str | None
+    review_on: date | None
+    supersedes: list[str]
+    source: str | None
+    demoted_reason: str | None
     revision: int
     retired_at: datetime | None
     updated_at: datetime

@@ -45,7 +45,10 @@ def _moment(value: object) -> object:
             raise ValueError("must be a date or time such as 2026-12-24 or 2026-12-24T16:00:00+02:00") from None
     if not isinstance(value, datetime):
         return value
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # the first or the last hours that there are, in another zone
+        raise ValueError("must be a date or time such as 2026-12-24 or 2026-12-24T16:00:00+02:00") from None
 
 
 def _end(value: object) -> object:
@@ -54,7 +57,11 @@ def _end(value: object) -> object:
         day = date.fromisoformat(value.strip()) if isinstance(value, str) else None
     except ValueError:
         day = None
-    return _moment(value) if day is None else datetime.combine(day + timedelta(days=1), time(), UTC)
+    if day is None:
+        return _moment(value)
+    if day == date.max:  # "until 9999-12-31": for ever
+        return datetime.combine(day, time.max, UTC)
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def _day(value: object) -> object:
@@ -206,6 +213,13 @@ def valid_at(moment: datetime) -> ColumnElement[bool]:
     return and_(begun, or_(Entry.valid_until.is_(None), Entry.valid_until > moment))
 
 
+def expect(session: Session, entry: Entry, revision: int | None) -> None:
+    """Read the entry anew and lock it; raises StaleRevision where it is not at `revision` any more (None: any)."""
+    session.refresh(entry, with_for_update=True)
+    if revision is not None and entry.revision != revision:
+        raise StaleRevision(entry.revision)
+
+
 def revise(
     session: Session, entry: Entry, content: EntryContent, *, author: str, expected_revision: int | None = None
 ) -> bool:
@@ -213,9 +227,7 @@ def revise(
 
     Raises StaleRevision where the entry is not at `expected_revision` any more.
     """
-    session.refresh(entry, with_for_update=True)
-    if expected_revision is not None and entry.revision != expected_revision:
-        raise StaleRevision(entry.revision)
+    expect(session, entry, expected_revision)
     changed = _apply(session, entry, content, author)
     session.flush()
     return changed

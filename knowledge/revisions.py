@@ -55,6 +55,14 @@ def content_at(revision: Revision) -> EntryContent:
     return EntryContent.model_validate(revision.data | {"question": revision.question, "answer": revision.answer})
 
 
+def content_of_revision(session: Session, entry: Entry, number: int) -> EntryContent:
+    """Return what the entry said at the revision of that number; raises NoSuchRevision."""
+    revision = session.scalar(select(Revision).where(Revision.entry_id == entry.id, Revision.number == number))
+    if revision is None:
+        raise NoSuchRevision(f"{entry.external_id} has the revisions 1 to {entry.revision}, but no revision {number}.")
+    return content_at(revision)
+
+
 def diff(before: Revision | EntryContent | None, after: Revision | EntryContent) -> list[FieldChange]:
     """Return the fields that differ, in the order of `EntryContent`; of two revisions also whether it was `retired`.
 
@@ -82,10 +90,8 @@ def restore_revision(
     Returns whether anything changed; it becomes a new revision. Raises NoSuchRevision, and entries.StaleRevision where
     the entry is not at `expected_revision` any more.
     """
-    revision = session.scalar(select(Revision).where(Revision.entry_id == entry.id, Revision.number == number))
-    if revision is None:
-        raise NoSuchRevision(f"{entry.external_id} has the revisions 1 to {entry.revision}, but no revision {number}.")
-    changed = entries.revise(session, entry, content_at(revision), author=author, expected_revision=expected_revision)
+    content = content_of_revision(session, entry, number)
+    changed = entries.revise(session, entry, content, author=author, expected_revision=expected_revision)
     if entry.retired_at is not None:  # it says that already and is only retired
         entries.restore(session, entry, author=author)
         return True
