@@ -35,8 +35,9 @@ class Matters:
         """Return a direction for each first word, a little turned by the rest."""
         self.embedded += texts
         vectors = FakeEmbedder(self.dimension).embed([text.split()[0] for text in texts])
-        vectors = vectors + 0.3 * FakeEmbedder(self.dimension).embed(texts)
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        vectors += np.float32(0.3) * FakeEmbedder(self.dimension).embed(texts)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
 
 
 def asked(text: str, hours: int = 0, reason: Reason = "abstained", reply: str = "", language: str = "en") -> Asked:
