@@ -15,7 +15,7 @@ from api import problems
 from api.body_limit import BodyLimit
 from api.browser_session import COOKIE
 from api.metrics import Measure, Metrics
-from api.routes import conversations, drafts, entries, health, messages, suggest, webhooks
+from api.routes import conversations, drafts, entries, gaps, health, messages, suggest, upkeep, webhooks
 from api.web import pages, site
 from assistant.runtime import Runtime
 from assistant.settings import secret_key
@@ -49,7 +49,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=dict.fromkeys(IMPORT_PATHS, IMPORT_LIMIT))
     app.add_middleware(Measure, metrics=app.state.metrics)
     problems.install(app, error_page=pages.error_page)
-    for module in (health, webhooks, messages, conversations, drafts, suggest, entries):
+    for module in (health, webhooks, messages, conversations, drafts, suggest, entries, gaps, upkeep):
         app.include_router(module.router)
     site.install(app)
     return app
