@@ -8,24 +8,25 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from knowledge import snapshots
+from knowledge import index_health, snapshots
 from knowledge.database import notify
 from knowledge.entries import Kind
 from knowledge.keywords import Document
 from knowledge.passages import Passage, passages, searched
+from knowledge.postgres_vectors import PostgresVectors
 from knowledge.redaction import VERSION, redact_exchange, stated, suspected, unframed
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from knowledge.tables import Entry
-from knowledge.vectors import ExactVectors
+from knowledge.vectors import ExactVectors, VectorIndex
 from models import Embedder, Language, Vectors
 from models.language import WordLanguageIdentifier
 
@@ -38,6 +39,8 @@ _LANGUAGES = WordLanguageIdentifier()
 _RULES = f"rules {VERSION}"
 
 Progress = Callable[[int, int], None]
+Store = Literal["faiss", "pgvector"]
+"""Where the vectors are: in files beside the words, or in the database."""
 
 
 @dataclass(frozen=True)
@@ -70,27 +73,31 @@ def update_index(
     *,
     rebuild: bool = False,
     progress: Progress | None = None,
+    source: str = "",
+    store: Store = "faiss",
 ) -> IndexReport:
     """Bring the index in `directory` up to what SQL says and tell every process on the channel `aspa_knowledge`.
 
     One at a time over all processes: a second call waits, then finds nothing to do. `rebuild` takes nothing over, as
-    does another embedder or a damaged snapshot. `progress` is called with (wordings embedded, wordings to embed).
-    Whatever fails (database, disk, model), the old snapshot goes on serving; the error is raised.
+    does another embedder or another store of the vectors; of a damaged snapshot what the one before it holds is taken
+    over. `progress` is called with (wordings embedded, wordings to embed). `source` is the name by which
+    `load_embedder` finds this embedder again, for as long as the snapshot serves. Whatever fails (database, disk,
+    model), the old snapshot goes on serving; the error is noted for `index_health.fault`, and raised.
     """
     started = time.monotonic()
     directory.mkdir(parents=True, exist_ok=True)
-    with _alone(engine):
-        previous = None if rebuild else _previous(directory, embedder)
+    with alone(engine), index_health.noting(directory):
+        previous = None if rebuild else _previous(engine, directory, embedder, store)
         with Session(engine) as session:
             wanted = _wanted(session)
             derived = _derive(session, wanted, previous)
         if previous is not None and not derived and wanted.keys() == previous.entries.keys():
             snapshot, embedded = previous, 0
         else:
-            snapshot, embedded = _write(directory, embedder, previous, wanted.keys(), derived, progress)
-            with Session(engine) as session, session.begin():
-                notify(session, CHANNEL, snapshot.name)
-            snapshots.tidy(directory)
+            started_from = previous or _fresh(engine, directory, embedder, source, store)
+            snapshot, embedded = _write(directory, embedder, started_from, wanted.keys(), derived, progress)
+            announce(engine, snapshot)
+            snapshots.tidy(directory, engine)
     return IndexReport(
         snapshot=snapshot.name,
         passages=len(snapshot.passage),
@@ -101,8 +108,21 @@ def update_index(
     )
 
 
+def announce(engine: Engine, snapshot: Snapshot) -> None:
+    """Tell every process that there is a new snapshot."""
+    with Session(engine) as session, session.begin():
+        notify(session, CHANNEL, snapshot.name)
+
+
+def facts(session: Session) -> frozenset[str]:
+    """Return what the live FAQ entries state, for `redact`: it is nobody's personal data."""
+    live = select(Entry).where(Entry.kind == "faq", Entry.retired_at.is_(None))
+    entries = session.scalars(live.execution_options(yield_per=_BATCH))
+    return frozenset().union(*(stated("\n".join((e.question, e.answer, *e.alternatives))) for e in entries))
+
+
 @contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
+def alone(engine: Engine) -> Iterator[None]:
     """Hold the lock of the index, waiting for it as long as another process makes a snapshot."""
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
@@ -114,17 +134,30 @@ def _alone(engine: Engine) -> Iterator[None]:
         connection.close()
 
 
-def _previous(directory: Path, embedder: Embedder) -> Snapshot | None:
-    """Return the snapshot to go on from: none where it is damaged or its vectors are of another embedder."""
+def _previous(engine: Engine, directory: Path, embedder: Embedder, store: Store) -> Snapshot | None:
+    """Return the snapshot to go on from: none where there is none of this embedder and in this store.
+
+    Where the newest is damaged, the one before it; but not in a database, where both are rows of one table and
+    processes may go on with the newer one.
+    """
     name = snapshots.current_name(directory)
-    if name is None:
+    previous = snapshots.newest_good(directory, engine)
+    if previous is None or previous.embedder != embedder.name:
         return None
-    try:
-        previous = snapshots.load(directory, name)
-    except snapshots.BrokenSnapshot as error:
-        log.warning("%s It is made anew.", error)
+    in_database = isinstance(previous.vectors, PostgresVectors)
+    if in_database != (store == "pgvector") or (in_database and previous.name != name):
         return None
-    return previous if previous.embedder == embedder.name else None
+    return previous
+
+
+def _fresh(engine: Engine, directory: Path, embedder: Embedder, source: str, store: Store) -> Snapshot:
+    """Return an empty snapshot to go on from, the first of its line."""
+    lineage = snapshots.new_name()
+    vectors: VectorIndex = ExactVectors(embedder.dimension)
+    if store == "pgvector":
+        table = snapshots.tables_prefix(directory) + lineage.replace("-", "_")
+        vectors = PostgresVectors.create(engine, table, embedder.dimension)
+    return Snapshot("", embedder.name, {}, vectors, None, source=source, lineage=lineage)
 
 
 def _wanted(session: Session) -> dict[int, tuple[str, str]]:
@@ -194,18 +227,55 @@ def _trace(said: str) -> str:
 def _write(
     directory: Path,
     embedder: Embedder,
-    previous: Snapshot | None,
+    previous: Snapshot,
     wanted: Set[int],
     derived: Sequence[Derived],
     progress: Progress | None,
 ) -> tuple[Snapshot, int]:
-    """Make, point at and return the next snapshot, and how many wordings had to be embedded."""
+    """Make, point at and return the next snapshot, and how many wordings had to be embedded.
+
+    Where that fails nothing of it is left: on a full disk, others need the space.
+    """
     name, keywords = snapshots.start(directory, previous)
-    fresh = {entry.entry_id for entry in derived}
-    kept = [e for n, e in previous.entries.items() if n in wanted and n not in fresh] if previous else []
-    cache = _vector_ids(previous.entries.values()) if previous else {}
-    old = list(cache.values())
-    next_id = previous.next_id if previous else 1
+    try:
+        fresh = {entry.entry_id for entry in derived}
+        kept = [entry for number, entry in previous.entries.items() if number in wanted and number not in fresh]
+        numbered = _number(derived, previous)
+        entries = sorted([*kept, *numbered.entries], key=lambda entry: entry.entry_id)
+        used = {vector for entry in entries for part in entry.passages for vector in part.vectors}
+        before = {vector for entry in previous.entries.values() for part in entry.passages for vector in part.vectors}
+        previous.vectors.remove(sorted(before - used))
+        previous.vectors.add(list(numbered.new.values()), _embed(embedder, list(numbered.new), progress))
+        left = {part.id for entry in kept for part in entry.passages}
+        keywords.update(
+            add=(
+                Document(part.id, tuple(map(searched, part.passage.titles)), searched(part.passage.text), entry.language)
+                for entry in numbered.entries
+                for part in entry.passages
+            ),
+            remove=[number for number in previous.passage if number not in left],
+        )
+        made = snapshots.assemble(name, embedder.name, entries, previous.vectors, keywords, numbered.next_id)
+        snapshot = replace(made, source=previous.source, lineage=previous.lineage)
+        snapshots.finish(directory, snapshot)
+    except BaseException:
+        snapshots.discard(directory, name)
+        raise
+    return snapshot, len(numbered.new)
+
+
+class _Numbered(NamedTuple):
+    """Entries whose passages have ids, the wordings that have to be embedded with theirs, and the next id."""
+
+    entries: list[IndexedEntry]
+    new: dict[str, int]
+    next_id: int
+
+
+def _number(derived: Sequence[Derived], previous: Snapshot) -> _Numbered:
+    """Give passages and new wordings ids that were never given before; a wording that is there keeps its own."""
+    cache = _vector_ids(previous.entries.values())
+    next_id = previous.next_id
     made: list[IndexedEntry] = []
     new: dict[str, int] = {}
     for entry in derived:
@@ -218,23 +288,7 @@ def _write(
             parts.append(IndexedPassage(next_id, passage, tuple(cache[w] for w in passage.wordings)))
             next_id += 1
         made.append(IndexedEntry(*entry[:-1], tuple(parts)))
-    entries = sorted([*kept, *made], key=lambda entry: entry.entry_id)
-    vectors = previous.vectors if previous else ExactVectors(embedder.dimension)
-    used = {vector for entry in entries for part in entry.passages for vector in part.vectors}
-    vectors.remove([vector for vector in old if vector not in used])
-    vectors.add(list(new.values()), _embed(embedder, list(new), progress))
-    left = {part.id for entry in kept for part in entry.passages}
-    keywords.update(
-        add=(
-            Document(part.id, tuple(map(searched, part.passage.titles)), searched(part.passage.text), entry.language)
-            for entry in made
-            for part in entry.passages
-        ),
-        remove=[number for number in previous.passage if number not in left] if previous else [],
-    )
-    snapshot = snapshots.assemble(name, embedder.name, entries, vectors, keywords, next_id)
-    snapshots.finish(directory, snapshot)
-    return snapshot, len(new)
+    return _Numbered(made, new, next_id)
 
 
 def _vector_ids(entries: Iterable[IndexedEntry]) -> dict[str, int]:

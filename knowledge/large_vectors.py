@@ -195,22 +195,22 @@ def outgrown(vectors: VectorIndex) -> bool:
     return isinstance(vectors, ExactVectors) and len(vectors) > EXACT
 
 
-def regrown(vectors: OnDisk) -> Graph:
+def regrown(vectors: OnDisk, *, threads: int | None = None) -> Graph:
     """Return a graph of all these vectors, not yet written: seconds for some thousands of new ones, minutes for
-    a million. Half of the cores work on it.
+    a million. Half of the cores work on it unless it is said how many.
 
     A graph that is there is copied and added to, unless too much of it is gone. Numbers that were cut to eight bits
     are kept by the same scale, else they would lose a little each time.
     """
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # of this thread alone
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads or max(1, (os.cpu_count() or 1) // 2))  # of this thread alone
     try:
         if isinstance(vectors, LargeVectors):
             keep = vectors.graph.path is not None and vectors.gone <= GONE * len(vectors.graph)
             return _extended(vectors) if keep else _made(vectors, vectors.graph)
         return _made(vectors, None)
     finally:
-        faiss.omp_set_num_threads(threads)
+        faiss.omp_set_num_threads(before)
 
 
 def regrafted(graph: Graph, current: OnDisk) -> LargeVectors:
@@ -222,7 +222,7 @@ def regrafted(graph: Graph, current: OnDisk) -> LargeVectors:
     return LargeVectors(graph, beside, ~np.isin(graph.ids, ids, assume_unique=True))
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path | str, target: Path | str) -> None:
     """Give a file that is never changed a second name; copy it where the file system has no hard links."""
     try:
         os.link(source, target)
