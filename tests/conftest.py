@@ -18,6 +18,9 @@ from knowledge import postgres
 from knowledge.database import conninfo, create_engine, session_factory
 
 if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from assistant.runtime import Runtime
     from tests.api_stages import World
 
 _TEMPLATE = "template_aspa"
@@ -111,3 +114,34 @@ def world(database_url: str, tmp_path: Path) -> Iterator["World"]:
 
     with opened(database_url, tmp_path) as runtime:
         yield World(runtime)
+
+
+@pytest.fixture(scope="module")
+def maintained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Runtime"]:
+    """A runtime over the module's database, with stand-ins for the models: for the pages of the knowledge."""
+    from tests.api_stages import opened  # late: see above
+
+    with opened(module_database_url, tmp_path_factory.mktemp("data")) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def signed_in(maintained: "Runtime") -> Iterator["TestClient"]:
+    """A browser in which the maintainer Aino is signed in."""
+    from tests.knowledge_stages import a_maintainer  # late: see above
+    from tests.web_stages import browser, sign_in
+
+    with maintained.sessions.begin() as session:
+        a_maintainer(session)
+    with browser(maintained) as client:
+        sign_in(client)
+        yield client
+
+
+@pytest.fixture
+def maintainer(signed_in: "TestClient", maintained: "Runtime") -> "TestClient":
+    """Aino's browser, before anything is known."""
+    from tests.knowledge_stages import cleared  # late: see above
+
+    cleared(maintained)
+    return signed_in

@@ -21,7 +21,11 @@ from tests.web_stages import an_agent_with_password, token_in
 def cleared(runtime: Runtime) -> None:
     """Forget all knowledge, so that the tests of one module can share a database and a signed-in browser."""
     with runtime.sessions.begin() as session:
-        session.execute(text("TRUNCATE entry, entry_revision, finding, labelled_question, import_run CASCADE"))
+        session.execute(
+            text(
+                "TRUNCATE entry, entry_revision, finding, labelled_question, import_run, conversation, channel CASCADE"
+            )
+        )
 
 
 def a_maintainer(session: Session, *, name: str = "Aino", role: str = "maintainer", **details: str) -> Agent:

@@ -1,6 +1,5 @@
 """The pages of the knowledge, as a browser without scripts sees them: reading, writing, editing, retiring."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,35 +7,21 @@ from fastapi.testclient import TestClient
 
 from assistant import tokens
 from assistant.runtime import Runtime
-from knowledge import entries, revisions
+from knowledge import entries, labelled, revisions
 from knowledge.entries import EntryContent
 from knowledge.tables import Entry
-from tests.api_stages import opened
-from tests.knowledge_stages import a_maintainer, an_entry, cleared, form_in, indexed, press
+from tests.knowledge_stages import a_maintainer, an_entry, form_in, indexed, press
 from tests.web_stages import an_agent_with_password, browser, sign_in, token_in
 
 
-@pytest.fixture(scope="module")
-def runtime(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    with opened(module_database_url, tmp_path_factory.mktemp("data")) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def signed_in(runtime: Runtime) -> Iterator[TestClient]:
-    """A browser in which the maintainer Aino is signed in."""
-    with runtime.sessions.begin() as session:
-        a_maintainer(session)
-    with browser(runtime) as client:
-        sign_in(client)
-        yield client
+@pytest.fixture
+def runtime(maintained: Runtime) -> Runtime:
+    return maintained
 
 
 @pytest.fixture
-def client(signed_in: TestClient, runtime: Runtime) -> TestClient:
-    """Aino's browser, before anything is known."""
-    cleared(runtime)
-    return signed_in
+def client(maintainer: TestClient) -> TestClient:
+    return maintainer
 
 
 def now(runtime: Runtime, entry: Entry) -> Entry:
@@ -273,6 +258,34 @@ def test_an_id_that_is_taken_is_not_overwritten(client: TestClient, runtime: Run
     assert refused.status_code == 422
     assert "Another entry has this id already." in refused.text
     assert now(runtime, entry).revision == 1
+
+
+def test_what_a_change_would_do_is_shown_before(client: TestClient, runtime: Runtime) -> None:
+    entry = an_entry(runtime)
+    indexed(runtime)
+    with runtime.sessions.begin() as session:
+        labelled.add(session, "How long does delivery take?", ["delivery"], author="Aino")
+    here = f"/knowledge/entries/{entry.id}"
+    shown = press(client, f"{here}/edit", client.get(f"{here}/edit"), "preview", answer="A week.")
+    assert "1 question was asked of the knowledge" in shown.text
+    assert "Test questions that find their entry: 100% now, <strong>100%</strong> after the change." in shown.text
+    assert 'name="confirmed"' not in shown.text
+
+
+def test_fewer_found_test_questions_have_to_be_confirmed(client: TestClient, runtime: Runtime) -> None:
+    entry = an_entry(runtime)
+    indexed(runtime)
+    with runtime.sessions.begin() as session:
+        labelled.add(session, "How long does delivery take?", ["delivery"], author="Aino")
+    here = f"/knowledge/entries/{entry.id}"
+    asked = client.get(f"{here}/retire")
+    assert "<strong>0%</strong> after the change" in asked.text
+    assert 'name="confirmed"' in asked.text
+    fields = {"csrf_token": token_in(asked)}
+    assert client.post(f"{here}/retire", data=fields).headers["location"] == f"{here}/retire"
+    assert now(runtime, entry).retired_at is None
+    assert "done=retired" in client.post(f"{here}/retire", data=fields | {"confirmed": "yes"}).headers["location"]
+    assert now(runtime, entry).retired_at is not None
 
 
 def test_retired_and_brought_back(client: TestClient, runtime: Runtime) -> None:

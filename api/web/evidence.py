@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of characters of a sentence; `unsupported` where it is a fact that no cited source has."""
+    """A run of characters; `unsupported` where it is one of the facts that were looked for (no source has them)."""
 
     text: str
     unsupported: bool
@@ -40,28 +40,29 @@ def lay_out(text: str, sentences: Sequence[Mapping[str, Any]], unsupported_facts
             continue
         gap, uncovered = _split_gap(text[position:start])
         if uncovered:
-            laid.append(Sentence(gap, _pieces(uncovered.rstrip(), unsupported_facts), False, ()))
+            laid.append(Sentence(gap, pieces(uncovered.rstrip(), unsupported_facts), False, ()))
             gap = uncovered[len(uncovered.rstrip()) :]
-        pieces = _pieces(sentence["text"], unsupported_facts)
-        laid.append(Sentence(gap, pieces, bool(sentence["supported"]), tuple(sentence["citations"])))
+        words = pieces(sentence["text"], unsupported_facts)
+        laid.append(Sentence(gap, words, bool(sentence["supported"]), tuple(sentence["citations"])))
         position = start + len(sentence["text"])
     gap, uncovered = _split_gap(text[position:])
     if uncovered:
-        laid.append(Sentence(gap, _pieces(uncovered, unsupported_facts), False, ()))
+        laid.append(Sentence(gap, pieces(uncovered, unsupported_facts), False, ()))
     return laid
 
 
-def facts_in(text: str, facts: Sequence[str]) -> list[str]:
-    """Return those of `facts` that stand in `text` as whole words ("3" does not stand in "30"), each once."""
-    return [fact for fact in dict.fromkeys(facts) if fact and re.search(_whole(fact), text)]
-
-
-def _pieces(sentence: str, facts: Sequence[str]) -> tuple[Piece, ...]:
+def pieces(sentence: str, facts: Sequence[str]) -> tuple[Piece, ...]:
+    """Split a text at those of `facts` that stand in it as whole words, the longest first."""
     wanted = sorted({fact for fact in facts if fact}, key=len, reverse=True)
     if not wanted:
         return (Piece(sentence, False),)
     parts = re.split("(" + "|".join(_whole(fact) for fact in wanted) + ")", sentence)
     return tuple(Piece(part, index % 2 == 1) for index, part in enumerate(parts) if part)
+
+
+def facts_in(text: str, facts: Sequence[str]) -> list[str]:
+    """Return those of `facts` that stand in `text` as whole words ("3" does not stand in "30"), each once."""
+    return [fact for fact in dict.fromkeys(facts) if fact and re.search(_whole(fact), text)]
 
 
 def _whole(fact: str) -> str:

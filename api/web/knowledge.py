@@ -4,7 +4,7 @@ Nothing is changed here: see `api.web.knowledge_editing`.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from api.dependencies import CurrentAgent, RuntimeDep, SessionDep
 from api.web.knowledge_access import KNOWLEDGE, LARGEST_ID, EntryId, entry_of, knowledge_page
-from knowledge import entries, revisions
+from assistant import usage
+from knowledge import entries, revisions, upkeep
 from knowledge.entries import Audience, Kind, Wanted
 from knowledge.revisions import FieldChange
 from knowledge.tables import Entry, Revision
@@ -88,6 +89,7 @@ def show_list(
     """Show the entries that the filters let through; with `ask`, what the assistant finds for `q` as a question."""
     asked = bool(ask and filters.q.strip())
     found, total = ([], 0) if asked else _found(session, filters, after)
+    uses = usage.usage(session, [entry.id for entry in found])
     session.commit()  # no transaction is open while the search waits for its model
     return knowledge_page(
         request,
@@ -98,6 +100,7 @@ def show_list(
         filtered=filters != Filters(),
         total=total,
         found=found[:_ON_A_PAGE],
+        uses=uses,
         more=_address(filters, found[_ON_A_PAGE - 1].id) if len(found) > _ON_A_PAGE else None,
         result=runtime.knowledge_base().search(filters.q, k=_FOUND) if asked else None,
     )
@@ -109,7 +112,17 @@ def show_entry(
 ) -> Response:
     """Show one entry; `done` is what was just done to it."""
     entry = entry_of(session, entry_id)
-    return knowledge_page(request, "entry.html", agent=agent, section="entries", entry=entry, done=done)
+    return knowledge_page(
+        request,
+        "entry.html",
+        agent=agent,
+        section="entries",
+        entry=entry,
+        done=done,
+        uses=usage.usage(session, [entry.id])[entry.id],
+        pairs=upkeep.findings(session, entry_id=entry.id),
+        superseded=_superseded(session, entry),
+    )
 
 
 @router.get("/entries/{entry_id}/history")
@@ -119,6 +132,12 @@ def show_history(request: Request, session: SessionDep, agent: CurrentAgent, ent
     found = revisions.history(session, entry)
     steps = [Step(new, revisions.diff(old, new)) for new, old in zip(found, [*found[1:], None], strict=True)]
     return knowledge_page(request, "history.html", agent=agent, section="entries", entry=entry, steps=steps)
+
+
+def _superseded(session: Session, entry: Entry) -> list[Entry]:
+    """Return the entries that this one replaces, as far as there are any by these ids."""
+    found = (entries.find(session, cast("Kind", entry.kind), name) for name in entry.supersedes)
+    return [one for one in found if one is not None]
 
 
 def _found(session: Session, filters: Filters, after: int | None) -> tuple[list[Entry], int]:

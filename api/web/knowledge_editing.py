@@ -16,9 +16,12 @@ from api.dependencies import RuntimeDep, SessionDep
 from api.web.knowledge_access import KNOWLEDGE, EntryId, Maintainer, address, entry_of, knowledge_page
 from api.web.knowledge_forms import EntryForm, Problem, as_typed, new_id, read
 from api.web.pages import redirect
-from assistant import queue
+from assistant import queue, replay
+from assistant.errors import ConfirmationRequired
+from assistant.runtime import Runtime
 from assistant.tables import Agent
 from knowledge import entries, revisions
+from knowledge.changes import Change, ChangePreview
 from knowledge.entries import EntryContent
 from knowledge.revisions import FieldChange
 from knowledge.tables import Entry, Revision
@@ -26,6 +29,7 @@ from knowledge.tables import Entry, Revision
 router = APIRouter(prefix=KNOWLEDGE, include_in_schema=False)
 
 Step = Literal["form", "preview", "publish"]
+Deed = Literal["retire", "restore"]
 
 
 class Sent(EntryForm):
@@ -96,8 +100,9 @@ def add(
     problems = content if isinstance(content, tuple) else _unknown(session, content)
     if problems or isinstance(content, tuple):
         return _form(request, agent, Draft(form, problems=problems), status=422)
-    if sent.step == "preview" or sent.previewed != content.content_hash:
-        return _form(request, agent, Draft(named), preview=content)
+    planned = Change(content)
+    if _to_be_shown(runtime, session, sent, planned):
+        return _form(request, agent, Draft(named), preview=content, effect=replay.preview(runtime, session, [planned]))
     entries.put(session, content, author=agent.name)
     queue.defer_index_knowledge(session)
     entry = entries.find(session, content.kind, content.external_id)
@@ -134,8 +139,10 @@ def change(
     problems = content if isinstance(content, tuple) else _unknown(session, content, before)
     if problems or isinstance(content, tuple):
         return _form(request, agent, Draft(sent.typed, entry, problems), status=422)
-    if sent.step == "preview" or sent.previewed != content.content_hash:
-        return _form(request, agent, Draft(sent.typed, entry), preview=content)
+    planned = Change(content, entry.id)
+    if _to_be_shown(runtime, session, sent, planned):
+        effect = replay.preview(runtime, session, [planned])
+        return _form(request, agent, Draft(sent.typed, entry), preview=content, effect=effect)
     changed = entries.revise(session, entry, content, author=agent.name, expected_revision=sent.revision)
     queue.defer_index_knowledge(session)
     return redirect(f"{address(entry)}?done={'published' if changed else 'nothing'}")
@@ -143,35 +150,61 @@ def change(
 
 @router.get("/entries/{entry_id}/{deed}")
 def ask_first(
-    request: Request, session: SessionDep, agent: Maintainer, entry_id: EntryId, deed: Literal["retire", "restore"]
+    request: Request, session: SessionDep, runtime: RuntimeDep, agent: Maintainer, entry_id: EntryId, deed: Deed
 ) -> Response:
     """Show what retiring an entry, or bringing it back, would change, and ask whether to."""
     entry = entry_of(session, entry_id)
-    return knowledge_page(request, "confirm.html", agent=agent, section="entries", entry=entry, deed=deed)
+    effect = replay.preview(runtime, session, [_planned(entry, deed)])
+    return knowledge_page(
+        request, "confirm.html", agent=agent, section="entries", entry=entry, deed=deed, effect=effect
+    )
 
 
-@router.post("/entries/{entry_id}/retire")
-def retire(session: SessionDep, agent: Maintainer, entry_id: EntryId) -> Response:
-    """Take an entry out of search; its text and history stay."""
+@router.post("/entries/{entry_id}/{deed}")
+def retire_or_restore(
+    session: SessionDep,
+    runtime: RuntimeDep,
+    agent: Maintainer,
+    entry_id: EntryId,
+    deed: Deed,
+    confirmed: Annotated[str, Form()] = "",
+) -> Response:
+    """Take an entry out of search (its text and history stay), or bring it back."""
     entry = entry_of(session, entry_id)
-    entries.retire(session, entry, author=agent.name)
+    try:
+        replay.ensure_recall(runtime, session, [_planned(entry, deed)], confirmed=bool(confirmed))
+    except ConfirmationRequired:
+        return redirect(f"{address(entry)}/{deed}")
+    (entries.retire if deed == "retire" else entries.restore)(session, entry, author=agent.name)
     queue.defer_index_knowledge(session)
-    return redirect(f"{address(entry)}?done=retired")
+    return redirect(f"{address(entry)}?done={deed}d")
 
 
-@router.post("/entries/{entry_id}/restore")
-def restore(session: SessionDep, agent: Maintainer, entry_id: EntryId) -> Response:
-    """Bring a retired entry back."""
-    entry = entry_of(session, entry_id)
-    entries.restore(session, entry, author=agent.name)
-    queue.defer_index_knowledge(session)
-    return redirect(f"{address(entry)}?done=restored")
+def _planned(entry: Entry, deed: Deed) -> Change:
+    return Change(None if deed == "retire" else entries.content_of(entry), entry.id)
+
+
+def _to_be_shown(runtime: Runtime, session: Session, sent: Sent, planned: Change) -> bool:
+    """Tell whether the maintainer has yet to see what the change does, or to confirm that it makes the search worse."""
+    if planned.content is None or sent.step != "publish" or sent.previewed != planned.content.content_hash:
+        return True
+    try:
+        replay.ensure_recall(runtime, session, [planned], confirmed=bool(sent.confirmed))
+    except ConfirmationRequired:
+        return True
+    return False
 
 
 def _form(
-    request: Request, agent: Agent, draft: Draft, *, status: int = 200, preview: EntryContent | None = None
+    request: Request,
+    agent: Agent,
+    draft: Draft,
+    *,
+    status: int = 200,
+    preview: EntryContent | None = None,
+    effect: ChangePreview | None = None,
 ) -> Response:
-    """Draw the form; with `preview`, beside it what this content would change."""
+    """Draw the form; with `preview`, beside it what this content would change and the `effect` of that."""
     entry = draft.entry
     before = None if entry is None else entries.content_of(entry)
     return knowledge_page(
@@ -187,6 +220,7 @@ def _form(
         conflict=draft.conflict,
         fresh=draft.fresh,
         preview=preview,
+        effect=effect,
         changes=[] if preview is None else _shown_changes(before, preview),
         here=None if request.method == "GET" else KNOWLEDGE if entry is None else address(entry),
     )

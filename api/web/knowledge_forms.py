@@ -126,7 +126,9 @@ def _problem(error: Mapping[str, Any]) -> Problem:
         return Problem(field, why)
     if field in ("valid_from", "valid_until", "review_on"):
         return Problem(field, "date")
-    if error["type"] in ("missing", "string_too_short", "too_short") or (error["type"] == "string_type" and error["input"] is None):
+    if error["type"] in ("missing", "string_too_short", "too_short") or (
+        error["type"] == "string_type" and error["input"] is None
+    ):
         return Problem(field, "missing")
     if error["type"] in ("string_too_long", "too_long"):
         many = isinstance(error["input"], list)

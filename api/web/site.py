@@ -9,7 +9,16 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.web import decisions, inbox, knowledge, knowledge_editing, sign_in
+from api.web import (
+    decisions,
+    inbox,
+    knowledge,
+    knowledge_editing,
+    knowledge_gaps,
+    knowledge_questions,
+    knowledge_upkeep,
+    sign_in,
+)
 from api.web.live import Live
 from api.web.rendering import STATIC
 from api.web.security import SecurityHeaders
@@ -43,7 +52,16 @@ def install(app: FastAPI) -> None:
     """Add the pages to `app`, whose state has the runtime."""
     app.state.attempts = sign_in.Attempts()
     pages = APIRouter(lifespan=_live)
-    for module in (sign_in, inbox, decisions, knowledge, knowledge_editing):
+    for module in (
+        sign_in,
+        inbox,
+        decisions,
+        knowledge,
+        knowledge_gaps,
+        knowledge_questions,
+        knowledge_upkeep,
+        knowledge_editing,
+    ):
         pages.include_router(module.router)
     app.include_router(pages)
     app.mount("/static", StaticAssets(directory=STATIC), name="static")
