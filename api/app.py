@@ -15,7 +15,7 @@ from api import problems
 from api.body_limit import BodyLimit
 from api.browser_session import COOKIE
 from api.metrics import Measure, Metrics
-from api.routes import conversations, drafts, entries, gaps, health, messages, suggest, upkeep, webhooks
+from api.routes import conversations, drafts, entries, gaps, health, imports, messages, suggest, upkeep, webhooks
 from api.web import pages, site
 from assistant.runtime import Runtime
 from assistant.settings import secret_key
@@ -23,7 +23,7 @@ from assistant.settings import secret_key
 log = structlog.get_logger(__name__)
 
 IMPORT_LIMIT = 32 * 1024 * 1024
-IMPORT_PATHS = ("/api/v1/knowledge/entries/import", "/api/v1/knowledge/import")
+IMPORT_PATHS = tuple(f"/api/v1/knowledge/{name}" for name in ("entries/import", "import", "imports"))
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -49,7 +49,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=dict.fromkeys(IMPORT_PATHS, IMPORT_LIMIT))
     app.add_middleware(Measure, metrics=app.state.metrics)
     problems.install(app, error_page=pages.error_page)
-    for module in (health, webhooks, messages, conversations, drafts, suggest, entries, gaps, upkeep):
+    for module in (health, webhooks, messages, conversations, drafts, suggest, entries, gaps, upkeep, imports):
         app.include_router(module.router)
     site.install(app)
     return app

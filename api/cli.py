@@ -11,7 +11,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from api.commands import agent, channel, doctor, draft, knowledge, models, serving, token
+from api.commands import (
+    agent,
+    channel,
+    doctor,
+    draft,
+    knowledge,
+    knowledge_evaluate,  # noqa: F401
+    knowledge_gaps,  # noqa: F401 (adds its commands to the group)
+    knowledge_import,  # noqa: F401
+    knowledge_upkeep,  # noqa: F401
+    models,
+    redact,
+    serving,
+    token,
+)
 from api.commands.output import note
 
 _state = {"debug": False}
@@ -64,6 +78,7 @@ def options(
 
 serving.register(app)
 draft.register(app)
+redact.register(app)
 doctor.register(app)
 for noun in (knowledge, models, agent, channel, token):
     app.add_typer(noun.app)

@@ -278,3 +278,82 @@ class LabelledList(Wire):
     """All labelled questions, in the order in which they came."""
 
     questions: list[LabelledOut]
+
+
+class RejectedRow(Wire):
+    """A row that was not taken in, and why; `unit` says what is counted, for example lines or articles."""
+
+    line: int
+    reason: str
+    unit: str
+    file: str
+
+
+class EntryChangeOut(Wire):
+    """What a row would do: a new entry has no `fields`; `restores` a retired one."""
+
+    kind: Kind
+    external_id: str
+    question: str
+    fields: list[FieldChangeOut]
+    restores: bool
+
+
+class VanishedOut(Wire):
+    """An entry that came from this source and is not in it any more."""
+
+    id: int
+    kind: Kind
+    external_id: str
+    question: str
+
+
+class ImportOut(Wire):
+    """What an import did (or would do); the good rows are in whatever stood beside them.
+
+    The numbers count all; `rejected`, `vanished` and `changes` (of a dry run only) hold the first thousand of each.
+    """
+
+    added: int
+    changed: int
+    unchanged: int
+    rejected: list[RejectedRow]
+    rejected_count: int
+    left_out: dict[str, int]
+    changes: list[EntryChangeOut]
+    vanished: list[VanishedOut]
+    vanished_count: int
+    retired: int
+
+
+class ImportRunOut(Wire):
+    """An uploaded file on its way; `changes` is as the answer of a dry run, empty until it is previewed."""
+
+    id: int
+    source: str
+    file: str
+    kind: Kind | None
+    format: str | None
+    author: str
+    state: Literal["waiting", "previewing", "previewed", "applying", "applied", "cancelled", "failed"]
+    retire_missing: bool
+    rows_done: int
+    rows_total: int | None
+    changes: dict[str, Any]
+    failure: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ImportRuns(Wire):
+    """One page; `next` is the `before` of the following one, null on the last."""
+
+    imports: list[ImportRunOut]
+    next: int | None
+
+
+class ApplyIn(Wire):
+    """How to apply an import: with what vanished retired, and though labelled questions lose their answers."""
+
+    retire_missing: bool = False
+    confirm: bool = False

@@ -337,22 +337,6 @@ class EntryPage(Wire):
     next: int | None
 
 
-class RejectedRow(Wire):
-    """A line that was not taken in, and why."""
-
-    line: int
-    reason: str
-
-
-class ImportOut(Wire):
-    """What an import did; the good lines are in whatever stood beside them."""
-
-    added: int
-    changed: int
-    unchanged: int
-    rejected: list[RejectedRow]
-
-
 class SearchIn(Wire):
     """A question to the knowledge."""
 

@@ -24,11 +24,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from assistant import deliveries, learning, queue, suggestions, writing
+from assistant import deliveries, import_jobs, learning, queue, search_index, suggestions, writing
 from assistant.queue import defer_index_knowledge
 from assistant.runtime import Runtime
 from knowledge.database import DatabaseUnavailable, conninfo
-from knowledge.indexing import update_index
 
 __all__ = ["defer_index_knowledge", "run_worker", "worker_alive"]
 
@@ -59,12 +58,15 @@ def _suggest(context: JobContext, request_id: str) -> None:
 
 
 def _index_knowledge(context: JobContext) -> None:
-    runtime = _runtime(context)
-    update_index(runtime.engine, runtime.index_dir, runtime.embedder())
+    search_index.update(_runtime(context))
 
 
 def _learn_from_reply(context: JobContext, message_id: int) -> None:
     learning.learn_from_reply(_runtime(context), message_id)
+
+
+def _import_upload(context: JobContext, import_id: int) -> None:
+    import_jobs.run(_runtime(context), import_id)
 
 
 async def _tidy(context: JobContext, timestamp: int) -> None:
@@ -73,6 +75,7 @@ async def _tidy(context: JobContext, timestamp: int) -> None:
         nb_hours=KEEP_JOBS_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
     await asyncio.to_thread(_forget_questions, _runtime(context))
+    await asyncio.to_thread(import_jobs.forget_expired, _runtime(context))
 
 
 def _forget_questions(runtime: Runtime) -> None:
@@ -87,6 +90,7 @@ TASKS: Mapping[str, Callable[..., None]] = MappingProxyType(
         queue.SUGGEST: _suggest,
         queue.INDEX: _index_knowledge,
         queue.LEARN: _learn_from_reply,
+        queue.IMPORT: _import_upload,
     }
 )
 
@@ -120,7 +124,7 @@ def run_worker(runtime: Runtime, *, concurrency: int = 1, stop: threading.Event 
     """
     runtime.knowledge_base().watch(runtime.database_url)
     runtime.language_model()
-    with _stopping(stop) as stopping:
+    with _stopping(stop) as stopping, search_index.kept(runtime):
         asyncio.run(_work_until(runtime, concurrency, stopping))
 
 
@@ -245,10 +249,15 @@ _FORGOTTEN_DELIVERIES = text(
     " SELECT FROM procrastinate_jobs"
     " WHERE queueing_lock = :task || ':' || delivery.id AND status IN ('todo', 'doing'))"
 )
+_FORGOTTEN_IMPORTS = text(
+    "SELECT id FROM import_run WHERE state IN ('waiting', 'previewing', 'applying') AND NOT EXISTS ("
+    " SELECT FROM procrastinate_jobs"
+    " WHERE queueing_lock = :task || ':' || import_run.id AND status IN ('todo', 'doing'))"
+)
 
 
 def wake_forgotten(runtime: Runtime) -> None:
-    """Queue a job for every draft and delivery that waits without one: its job failed with the database, say."""
+    """Queue a job for every draft, delivery and import without one: its job failed with the database, say."""
     with runtime.sessions.begin() as session:
         for conversation_id in session.scalars(_FORGOTTEN_DRAFTS, {"task": queue.DRAFT}).all():
             log.warning("The draft of conversation %d had no job: it gets one.", conversation_id)
@@ -256,3 +265,6 @@ def wake_forgotten(runtime: Runtime) -> None:
         for delivery_id in session.scalars(_FORGOTTEN_DELIVERIES, {"task": queue.DELIVER}).all():
             log.warning("Delivery %d had no job: it gets one.", delivery_id)
             queue.defer_delivery(session, delivery_id)
+        for import_id in session.scalars(_FORGOTTEN_IMPORTS, {"task": queue.IMPORT}).all():
+            log.warning("Import %d had no job: it gets one.", import_id)
+            queue.defer_import(session, import_id)

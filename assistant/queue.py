@@ -18,6 +18,7 @@ DELIVER = "deliver"
 SUGGEST = "suggest"
 INDEX = "index_knowledge"
 LEARN = "learn_from_reply"
+IMPORT = "import_upload"
 
 WRITING = "writing"
 """The queue of what needs the language model."""
@@ -68,6 +69,13 @@ def defer_index_knowledge(session: Session) -> None:
 def defer_learning(session: Session, message_id: int) -> None:
     """Have a past reply made of an approved one, each after the other, so that equal ones are seen to be."""
     _defer(session, LEARN, SENDING, lock=LEARN, arguments={"message_id": message_id})
+
+
+def defer_import(session: Session, import_id: int) -> None:
+    """Have an uploaded file previewed or applied, whichever its row says. One import runs at a time."""
+    _defer(
+        session, IMPORT, SENDING, lock=IMPORT, queueing_lock=f"{IMPORT}:{import_id}", arguments={"import_id": import_id}
+    )
 
 
 def _defer_once(

@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from knowledge.entries import EntryContent, content_of, find
+from knowledge.exporting import write as export
 from knowledge.importers import Rejected, UnreadableFile, jsonl
-from knowledge.importing import ImportReport, export, import_files
+from knowledge.importing import ImportReport, import_files
 from knowledge.tables import Entry, Revision
 
 FAQ = {"id": "hours", "question": "When are you open?", "answer": "From 9 to 17.", "tags": ["shop"], "extra": 1}
@@ -142,9 +143,9 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(session: Session, tmp_
     utf16 = tmp_path / "utf16.jsonl"
     utf16.write_text(json.dumps(FAQ), encoding="utf-16")
     good = write(tmp_path / "good.jsonl", REPLY)
-    report = load(session, tmp_path / "missing.jsonl", cut, utf16, tmp_path, good)
-    assert report.added >= 1
-    assert [r.file for r in report.rejected] == ["missing.jsonl", "cut.gz", "utf16.jsonl", tmp_path.name]
+    report = load(session, tmp_path / "missing.jsonl", cut, utf16, good)
+    assert report.added == 1
+    assert [r.file for r in report.rejected] == ["missing.jsonl", "cut.gz", "utf16.jsonl"]
     assert "UTF-8" in report.rejected[2].reason
 
 
@@ -165,11 +166,11 @@ def test_a_large_file_goes_in_by_batches(session: Session, tmp_path: Path) -> No
 def test_what_is_exported_is_imported_unchanged(session: Session, tmp_path: Path) -> None:
     load(session, write(tmp_path / "a.jsonl", FAQ | {"valid_until": "2026-12-24", "alternatives": ["Auki?"]}, REPLY))
     out = io.StringIO()
-    assert export(session, out) == 2
+    assert export(session, out, "jsonl") == 2
     again = tmp_path / "b.jsonl"
     again.write_text(out.getvalue(), encoding="utf-8")
     assert load(session, again) == ImportReport(unchanged=2)
-    assert export(session, io.StringIO(), "past_reply") == 1
+    assert export(session, io.StringIO(), "jsonl", "past_reply") == 1
 
 
 def test_a_broken_stream_is_one_clear_error() -> None:

@@ -1,7 +1,6 @@
 """`aspa knowledge`: what the company may say, in and out, and how well it is found."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -23,41 +22,7 @@ app = typer.Typer(name="knowledge", no_args_is_help=True, help="FAQ entries and 
 KindOption = Annotated[Literal["faq", "past_reply"] | None, typer.Option("--kind", help="Of one kind.")]
 LanguageOption = Annotated[Literal["en", "fi"] | None, typer.Option("--language", help="In one language.")]
 Reference = Annotated[str, typer.Argument(metavar="ID", help="The entry's own id, or its number as #12.")]
-_AUTHOR = "aspa"
-_SHOWN_ROWS = 20
-
-
-@app.command("import")
-def import_(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, dir_okay=False)],
-    kind: KindOption = None,
-    file_format: Annotated[Literal["jsonl"], typer.Option("--format", help="Also gzipped.")] = "jsonl",
-    as_json: AsJson = False,
-) -> None:
-    """Import FAQ entries and past replies.
-
-    The same file again changes nothing. Returns once the entries can be found.
-    """
-    from knowledge.importing import import_files
-
-    with opened() as runtime:
-        with output.progress("Importing") as shown, runtime.sessions.begin() as session:
-            task = shown.add_task("Importing", total=None)
-            report = import_files(
-                session, paths, kind=kind, author=_AUTHOR, progress=lambda done: shown.update(task, completed=done)
-            )
-        index = _index(runtime)
-    if as_json:
-        output.document(asdict(report) | {"index": asdict(index)})
-    else:
-        output.say(f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged.")
-        for row in report.rejected[:_SHOWN_ROWS]:
-            output.note(f"{row.file}, line {row.line}: {row.reason}")
-        if len(report.rejected) > _SHOWN_ROWS:
-            output.note(f"… and {len(report.rejected) - _SHOWN_ROWS} more lines: --json lists all.")
-    if report.rejected:
-        output.note(f"{len(report.rejected)} rejected: correct these lines and import the file again.")
-        raise typer.Exit(1)
+Yes = Annotated[bool, typer.Option("--yes", help="Also where labelled questions lose their entry.")]
 
 
 @app.command("list")
@@ -82,9 +47,9 @@ def list_(
             if len(page) < wanted:
                 break
     if as_json:
-        output.document([_document(entry) for entry in found])
+        output.document([document(entry) for entry in found])
         return
-    rows = [(entry.external_id, entry.kind, entry.language, _short(entry.question)) for entry in found]
+    rows = [(entry.external_id, entry.kind, entry.language, short(entry.question)) for entry in found]
     output.table(
         ("id", "kind", "language", "question"), rows, empty="No entries: import some with aspa knowledge import."
     )
@@ -94,7 +59,7 @@ def list_(
 def show(reference: Reference, kind: KindOption = None, as_json: AsJson = False) -> None:
     """Show one entry."""
     with opened() as runtime, runtime.sessions() as session:
-        found = _document(_find(session, reference, kind))
+        found = document(find(session, reference, kind))
     if as_json:
         output.document(found)
         return
@@ -103,43 +68,24 @@ def show(reference: Reference, kind: KindOption = None, as_json: AsJson = False)
 
 
 @app.command()
-def retire(reference: Reference, kind: KindOption = None, as_json: AsJson = False) -> None:
+def retire(reference: Reference, kind: KindOption = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Take an entry out of search; its text and history stay."""
+    from assistant import replay
     from knowledge import entries
+    from knowledge.changes import Change
 
     with opened() as runtime:
         with runtime.sessions.begin() as session:
-            entry = _find(session, reference, kind)
-            entries.retire(session, entry, author=_AUTHOR)
-            found = _document(entry)
-        _index(runtime)
+            entry = find(session, reference, kind)
+            if entry.retired_at is None:
+                replay.ensure_recall(runtime, session, [Change(None, entry.id)], confirmed=yes)
+            entries.retire(session, entry, author=author())
+            found = document(entry)
+        index(runtime)
     if as_json:
         output.document(found)
     else:
         output.say(f"{entry.external_id} is retired: it is not found any more.")
-
-
-@app.command()
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="Where to; - for standard output.")],
-    kind: KindOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write every live entry to a file that `import` reads."""
-    import sys
-
-    from knowledge.importing import export as write
-
-    with opened() as runtime, runtime.sessions() as session:
-        if str(file) == "-":
-            write(session, sys.stdout, kind)
-            return
-        with file.open("w", encoding="utf-8") as stream:
-            count = write(session, stream, kind)
-    if as_json:
-        output.document({"file": str(file), "entries": count})
-    else:
-        output.say(f"{count} entries are in {file}.")
 
 
 @app.command()
@@ -149,7 +95,7 @@ def rebuild(as_json: AsJson = False) -> None:
     The old one serves until the new one is whole.
     """
     with opened() as runtime:
-        report = _index(runtime, rebuild=True)
+        report = index(runtime, rebuild=True)
     if as_json:
         output.document(asdict(report))
     else:
@@ -171,49 +117,38 @@ def search(
         head = {"question": result.question, "language": result.language, "answerable": result.answerable}
         output.document(head | {"matches": matches})
         return
-    rows = [(f"{m.score:.2f}", m.external_id, _short(m.question), _short(m.answer)) for m in result.matches]
+    rows = [(f"{m.score:.2f}", m.external_id, short(m.question), short(m.answer)) for m in result.matches]
     output.table(("score", "id", "question", "answer"), rows, empty="Nothing was found.")
     if not result.answerable:
         output.say("Nothing in the knowledge answers this: the assistant would not claim anything.")
 
 
-@app.command()
-def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl", exists=True, dir_okay=False)], as_json: AsJson = False
-) -> None:
-    """Measure how well labelled questions find their entries."""
-    from knowledge.evaluation import read_queries
-    from knowledge.evaluation import evaluate as measure
+def author() -> str:
+    """Return who is at the terminal, for the record: the system user's name, or number where they have no name."""
+    import getpass
+    import os
 
-    queries = list(read_queries(file))
-    with opened() as runtime, output.progress("Searching"):
-        figures = measure(runtime.knowledge_base(), queries)
-    if as_json:
-        output.document(figures)
-        return
-    groups: dict[str, Any] = {"all": figures} | figures["by_language"]
-    names = ("queries", "recall@1", "recall@5", "mrr@10", "ndcg@10")
-    rows = [(group, *(_figure(found.get(name)) for name in names)) for group, found in groups.items()]
-    output.table(("", *names), rows, empty="No queries.")
-    output.pairs({f"abstention {name}": _figure(value) for name, value in figures["abstention"].items()})
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a line in the passwd file
+        return f"user {os.getuid()}"
 
 
-def _index(runtime: "Runtime", *, rebuild: bool = False) -> "IndexReport":
+def index(runtime: "Runtime", *, rebuild: bool = False) -> "IndexReport":
     """Bring the search index up to date and tell running processes."""
-    from knowledge.indexing import update_index
+    from assistant import search_index
 
     with output.progress("Indexing") as shown:
         task = shown.add_task("Indexing", total=None)
-        return update_index(
-            runtime.engine,
-            runtime.index_dir,
-            runtime.embedder(),
+        return search_index.update(
+            runtime,
             rebuild=rebuild,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
 
 
-def _find(session: "Session", reference: str, kind: "Kind | None") -> "Entry":
+def find(session: "Session", reference: str, kind: "Kind | None" = None) -> "Entry":
+    """Return the entry of that id, or of that number as #12; raises NotFound."""
     from assistant.errors import NotFound
     from knowledge import entries
 
@@ -226,16 +161,14 @@ def _find(session: "Session", reference: str, kind: "Kind | None") -> "Entry":
     return entry
 
 
-def _document(entry: "Entry") -> dict[str, Any]:
+def document(entry: "Entry") -> dict[str, Any]:
+    """Return the entry as JSON."""
     from api.schemas import EntryOut
 
     return EntryOut.model_validate(entry).model_dump(mode="json")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return the beginning of a text on one line."""
     line = " ".join(text.split())
     return line if len(line) <= 100 else f"{line[:99]}…"
-
-
-def _figure(value: Any) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,13 +1,11 @@
 """The knowledge over HTTP: read, write and search what the company may say."""
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from api.dependencies import Caller, RuntimeDep, SessionDep, caller_with
 from api.knowledge_documents import revision_documents
@@ -18,8 +16,6 @@ from api.schemas import (
     EntryIn,
     EntryOut,
     EntryPage,
-    ImportOut,
-    RejectedRow,
     SearchIn,
     SearchOut,
 )
@@ -28,16 +24,13 @@ from assistant.errors import Conflict, Invalid, NotFound
 from assistant.usage import usage
 from knowledge import entries, revisions, upkeep
 from knowledge.changes import Change
-from knowledge.entries import EntryContent, Kind, StaleRevision
-from knowledge.importers import jsonl
-from knowledge.importing import import_rows
+from knowledge.entries import EntryContent, StaleRevision
 from knowledge.revisions import NoSuchRevision
 from knowledge.tables import Entry
 
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 Reader = Annotated[Caller, Depends(caller_with("knowledge:read"))]
 Writer = Annotated[Caller, Depends(caller_with("knowledge:write"))]
-_IN_MEMORY = 1024 * 1024
 
 
 @router.get("/entries", response_model=EntryPage)
@@ -155,42 +148,6 @@ def review_entry(runtime: RuntimeDep, session: SessionDep, caller: Writer, entry
         raise Conflict(str(error)) from None
     queue.defer_index_knowledge(session)
     return entry
-
-
-async def _upload(request: Request, session: SessionDep, caller: Writer) -> AsyncIterator[BinaryIO]:
-    """Put the body into a file, after it is known who sends it and with no transaction open: it may take minutes."""
-    await run_in_threadpool(session.commit)
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        async for chunk in request.stream():
-            file.write(chunk)
-        file.seek(0)
-        yield cast("BinaryIO", file)
-
-
-@router.post("/import", response_model=ImportOut, include_in_schema=False)
-@router.post(
-    "/entries/import",
-    response_model=ImportOut,
-    openapi_extra={"requestBody": {"content": {"application/jsonl": {"schema": {"type": "string"}}}, "required": True}},
-)
-def import_entries(
-    session: SessionDep,
-    caller: Writer,
-    upload: Annotated[BinaryIO, Depends(_upload, scope="function")],
-    kind: Kind | None = None,
-) -> Any:
-    """Import JSON Lines (or gzipped ones), at most 32 MiB: good lines go in, bad ones are reported with why.
-
-    The same lines again change nothing. What was imported is searchable when the index job has run, in seconds.
-    """
-    report = import_rows(session, jsonl.read(upload, kind), author=caller.name, name="upload")
-    queue.defer_index_knowledge(session)
-    return ImportOut(
-        added=report.added,
-        changed=report.changed,
-        unchanged=report.unchanged,
-        rejected=[RejectedRow(line=row.line, reason=row.reason) for row in report.rejected[:1000]],
-    )
 
 
 @router.post("/entries/search", response_model=SearchOut)

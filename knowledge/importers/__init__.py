@@ -4,12 +4,13 @@ They store nothing. A bad row never stops the good ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from knowledge.database import clean_text
 from knowledge.entries import EntryContent, Kind
 
 _WRITTEN: dict[Kind, tuple[str, str]] = {"faq": ("question", "answer"), "past_reply": ("customer", "reply")}
@@ -36,13 +37,15 @@ _SHAPES = {
 class Rejected:
     """A row that was not taken in: its line (from 1), why, and the file it stood in where several are read.
 
-    `unit` says what is counted where the format has no lines: rows of a sheet, articles of an export.
+    `unit` says what is counted where the format has no lines: rows of a sheet, articles of an export. `id` is the id
+    that the row wanted to be, where that can be read: its entry has not vanished.
     """
 
     line: int
     reason: str
     file: str = ""
     unit: str = "line"
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,16 @@ def contents(
         try:
             content = content_from_row(row, kind)
         except ValueError as error:
-            yield Rejected(number, str(error), unit=unit)
+            yield Rejected(number, str(error), unit=unit, id=_id(row))
             continue
         earlier = seen.setdefault((content.kind, content.external_id), number)
-        yield content if earlier == number else Rejected(number, f'"id" stood already on {unit} {earlier}', unit=unit)
+        again = Rejected(number, f'"id" stood already on {unit} {earlier}', unit=unit, id=content.external_id)
+        yield content if earlier == number else again
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    written = row.get("id")
+    return clean_text(written).strip() if isinstance(written, str) else ""
 
 
 def content_from_row(row: Mapping[str, Any], kind: Kind | None) -> EntryContent:
@@ -109,9 +118,9 @@ def _kind(row: Mapping[str, Any]) -> Kind:
 
 def _reason(detail: ErrorDetails, written: Mapping[str, str]) -> str:
     """Say what is wrong with one field, in the file's own words."""
-    field = str(detail["loc"][0]) if detail["loc"] else ""
+    place = str(detail["loc"][0]) if detail["loc"] else ""
     item = f" (item {int(detail['loc'][1]) + 1})" if len(detail["loc"]) > 1 else ""
-    name = f'"{written.get(field, field)}"{item} ' if field else ""
+    name = f'"{written.get(place, place)}"{item} ' if place else ""
     match detail["type"]:
         case "string_too_long" | "too_long" if isinstance(detail["input"], str):
             text = f"is longer than {detail['ctx']['max_length']:,} characters"

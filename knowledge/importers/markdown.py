@@ -34,7 +34,7 @@ def read(data: bytes, name: str, kind: Kind | None = None) -> Iterator[Row]:
 
 
 def _one(fields: dict[str, Any], body: str, name: str) -> dict[str, Any]:
-    row = {"id": name.removesuffix(".md")} | _given(fields)
+    row = {"id": name.removesuffix(".md").removesuffix(".markdown")} | _given(fields)
     return row | {"reply" if "customer" in row else "answer": body}
 
 

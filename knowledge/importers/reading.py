@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from knowledge.entries import Kind
+from knowledge.entries import EntryContent, Kind
 from knowledge.importers import (
     Rejected,
     Row,
@@ -42,8 +42,17 @@ def read(path: Path, *, kind: Kind | None = None, file_format: Format | None = N
     if not files:
         endings = ", ".join(sorted(SUFFIXES))
         yield Rejected(1, f"The folder holds no file that can be imported ({endings} or .json).", name, "file")
+    seen: dict[tuple[str, str], str] = {}
     for file in files:
-        yield from _file(file, f"{name}/{file.relative_to(path).as_posix()}", kind, file_format)
+        known_as = f"{name}/{file.relative_to(path).as_posix()}"
+        for number, row in enumerate(_file(file, known_as, kind, file_format), 1):
+            if isinstance(row, EntryContent):
+                first = seen.setdefault((row.kind, row.external_id), known_as)
+                if first != known_as:
+                    reason = f'"id" {row.external_id} stood already in {first}'
+                    yield Rejected(number, reason, known_as, "entry", row.external_id)
+                    continue
+            yield row
 
 
 def files_below(folder: Path, suffixes: Sequence[str] = (*SUFFIXES, ".json")) -> list[Path]:
@@ -52,7 +61,7 @@ def files_below(folder: Path, suffixes: Sequence[str] = (*SUFFIXES, ".json")) ->
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes
+        if Path(path.name.removesuffix(".gz")).suffix.lower() in suffixes
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
         and path.is_file()
         and path.resolve().is_relative_to(root)

@@ -43,6 +43,7 @@ _LANGUAGES = {
     **dict.fromkeys(("en", "eng", "englanti", "english"), "en"),
 }
 _KINDS: dict[str, Kind] = {"faq": "faq", "past_reply": "past_reply", "ukk": "faq", "past reply": "past_reply"}
+_BLANK = " \t\r\n\xa0"
 _DAYS = ("valid_from", "valid_until", "review_on", "sent_at")
 _FINNISH_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})$")
 # A spreadsheet takes such a cell for a formula, full-width signs included.
@@ -110,7 +111,7 @@ def _named(
 
 
 def _row(cells: Mapping[str, str], kind: Kind | None, name: str, *, with_ids: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {field: text for field, text in cells.items() if text.strip()}
+    row: dict[str, Any] = {field: text for field, text in cells.items() if text.strip(_BLANK)}
     kind = kind or _kind(row.pop("kind", None))
     if kind is not None:  # one sheet for both kinds has one pair of columns
         here, there = FIELDS[kind], FIELDS["faq" if kind == "past_reply" else "past_reply"]
