@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """Where agents reach the inbox, for links."""
 
     embedding_model: str = "builtin"
+    vector_index: Literal["faiss", "pgvector"] = "faiss"
+    """Where the vectors are: in files beside the words, or in the database."""
     language_model: str = "builtin"
     persona: Path | None = None
     """A persona file (TOML); without it the built-in one speaks."""

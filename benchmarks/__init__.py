@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SUBJECTS = ("retrieval", "search", "receipt", "drafting")
+SUBJECTS = ("retrieval", "search", "vectors", "receipt", "drafting")
 
 
 @dataclass(frozen=True)

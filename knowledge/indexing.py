@@ -91,7 +91,8 @@ def update_index(
         with Session(engine) as session:
             wanted = _wanted(session)
             derived = _derive(session, wanted, previous)
-        if previous is not None and not derived and wanted.keys() == previous.entries.keys():
+        newest = previous is not None and previous.name == snapshots.current_name(directory)
+        if previous is not None and newest and not derived and wanted.keys() == previous.entries.keys():
             snapshot, embedded = previous, 0
         else:
             started_from = previous or _fresh(engine, directory, embedder, source, store)
@@ -169,8 +170,8 @@ def _wanted(session: Session) -> dict[int, tuple[str, str]]:
 def _derive(session: Session, wanted: Mapping[int, tuple[str, str]], previous: Snapshot | None) -> list[Derived]:
     """Cut the entries that the previous snapshot does not hold as they are now.
 
-    A past reply is also cut anew where what the FAQ states changed and it has such a word or number, and where the rules
-    of redaction are others: what counts as somebody's in it may be another.
+    A past reply is also cut anew where what the FAQ states changed and it has such a word or number, and where the
+    rules of redaction are others: what counts as somebody's in it may be another.
     """
     before = previous.entries if previous else {}
     stale = [
@@ -249,7 +250,9 @@ def _write(
         left = {part.id for entry in kept for part in entry.passages}
         keywords.update(
             add=(
-                Document(part.id, tuple(map(searched, part.passage.titles)), searched(part.passage.text), entry.language)
+                Document(
+                    part.id, tuple(map(searched, part.passage.titles)), searched(part.passage.text), entry.language
+                )
                 for entry in numbered.entries
                 for part in entry.passages
             ),

@@ -24,6 +24,7 @@ from knowledge.entries import Audience, Kind
 from knowledge.indexing import CHANNEL
 from knowledge.questions import needs_passage, questions
 from knowledge.scoring import ANSWERABLE, confidence, probability
+from knowledge.serving import embedder_of
 from knowledge.snapshots import EMPTY, Snapshot
 from knowledge.tables import Entry
 from models import Embedder, Language
@@ -107,6 +108,7 @@ class KnowledgeBase:
         self._embedder = embedder
         self._identifier = WordLanguageIdentifier()
         self._finder = Finder(EMPTY, None)
+        self._damaged = False
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -142,19 +144,33 @@ class KnowledgeBase:
         other._finder, other._engine = Finder(index, embedder or self._finder.embedder), connection
         return other
 
+    @property
+    def damaged(self) -> bool:
+        """Whether the newest snapshot could not be read: somebody has to make the next one."""
+        return self._damaged
+
     def refresh(self) -> bool:
-        """Take up the newest snapshot; return whether it is another one. A damaged one leaves the old one in use."""
+        """Take up the newest snapshot; return whether it is another one.
+
+        A damaged one leaves the old one in use, or brings back the newest that is not. One that was made with another
+        embedder is asked with that one.
+        """
         with self._refreshing:
             name = snapshots.current_name(self._directory)
             if name is None or name == self.snapshot:
                 return False
+            database = self._engine if isinstance(self._engine, Engine) else None
+            found: Snapshot | None
             try:
-                self._finder = Finder(snapshots.load(self._directory, name), self._embedder)
+                found = snapshots.load(self._directory, name, database)
+                self._damaged = False
             except snapshots.BrokenSnapshot as error:
-                log.warning("%s Run `aspa knowledge rebuild`; until then the index in memory serves.", error)
+                log.warning("%s A worker makes it anew; until then an older one serves.", error)
+                self._damaged = True
+                found = None if self.snapshot else snapshots.newest_good(self._directory, database)
+            if found is None:
                 return False
-            if self._finder.snapshot.embedder != self._embedder.name:
-                log.warning("The index was made with another embedder: words alone are searched until it is rebuilt.")
+            self._finder = Finder(found, embedder_of(found, self._embedder))
             return True
 
     def watch(self, url: str) -> None:

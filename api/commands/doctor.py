@@ -104,8 +104,15 @@ def _disk(settings: "Settings") -> Finding:
 def _index(runtime: "Runtime") -> str:
     from sqlalchemy import func, select
 
+    from assistant.errors import Unavailable
+    from knowledge.index_health import fault
     from knowledge.tables import Entry
 
+    failed = fault(runtime.index_dir)
+    if failed is not None:
+        raise Unavailable(f"since {failed.at:%Y-%m-%d %H:%M} UTC: {failed.why}")
+    if runtime.knowledge_base().damaged:
+        raise Unavailable("the newest snapshot is damaged: start a worker or run `aspa knowledge rebuild`")
     with runtime.sessions() as session:
         live = session.scalar(select(func.count()).select_from(Entry).where(Entry.retired_at.is_(None)))
     if not live:
