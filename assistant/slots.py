@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from assistant.persona import first_name
 from assistant.reply import DraftRequest
-from assistant.sentences import readable, sentences
+from assistant.sentences import readable, sentences, shorten
 from knowledge.redaction import redact
 from knowledge.search import Match
 
@@ -19,6 +19,8 @@ FILLED = frozenset(
 ) | {"email", "phone"}
 """What a reply may repeat to the person who wrote it, beside their first name. Accounts, cards, identity codes and home
 addresses are never repeated."""
+
+_LONGEST = 4_000  # characters of a message that are looked through
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _BRACED = re.compile(r"\{\s*\w*\s*\}")
@@ -40,7 +42,8 @@ def details(request: DraftRequest) -> dict[str, str]:
         return {}
     seen: dict[str, set[str]] = {}
     turns = [turn.text for turn in request.history if turn.role == "customer"]
-    for text in map(readable, (*turns, request.text)):
+    for told in (*turns, request.text):
+        text = shorten(readable(told), _LONGEST)
         for start, end, type_ in redact(text).spans:
             seen.setdefault(type_, set()).add(" ".join(text[start:end].split()))
     known = {type_: values.pop() for type_, values in seen.items() if type_ in FILLED and len(values) == 1}
@@ -49,7 +52,7 @@ def details(request: DraftRequest) -> dict[str, str]:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Return the text with its slots filled, without the sentences that have one which cannot be; "" if none is left."""
+    """Return the text with its slots filled, without sentences that have one which cannot be; "" if none is left."""
     if "{" not in text:
         return text
     kept = []

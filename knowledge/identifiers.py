@@ -167,14 +167,17 @@ def _labelled(label: str) -> re.Pattern[str]:
 
 
 _LABELS = {
-    "tracking_number": r"seuran(?:ta|na)\w{0,12}?|lähety\w{1,4}?|tracking|shipment|consignment|waybill|parcel|paket\w{0,12}?",
+    "tracking_number": r"seuran(?:ta|na)\w{0,12}?|lähety\w{1,4}?|tracking|shipment|consignment|waybill|parcel"
+    r"|paket\w{0,12}?",
     "booking_number": r"varau[sk]\w{0,12}?|\w{2,15}varau[sk]\w{0,12}?|booking|reservation|pnr",
-    "customer_number": r"(?:kanta-?)?asiak\w{1,12}?|as\.?(?=\s?n)|jäsen\w{0,12}?|customer|client|member(?:ship)?|loyalty|bonuskor\w{1,12}?",
+    "customer_number": r"(?:kanta-?)?asiak\w{1,12}?|as\.?(?=\s?n)|jäsen\w{0,12}?|customer|client|member(?:ship)?"
+    r"|loyalty|bonuskor\w{1,12}?",
     "invoice_number": r"laskun?|laskuni|laskussa|invoice|bill",
     "order_number": r"tilau[sk]\w{0,12}?|ostos\w{0,12}?|orders?|purchase",
     "reference_number": (
-        r"viit(?:e|tee)\w{0,12}?|tapau[sk]\w{0,12}?|reklamaatio\w{0,12}?|sopimu[sk]\w{0,12}?|vakuutus\w{0,12}?|tiket\w{1,12}?|kuit(?:ti|in)\w{0,12}?|sarja|käyttäjä"
-        r"|palautu[sk]\w{0,12}?|takuu|reference|ref|ticket|case|contract|policy|serial|receipt|return|claim|account|the"
+        r"viit(?:e|tee)\w{0,12}?|tapau[sk]\w{0,12}?|reklamaatio\w{0,12}?|sopimu[sk]\w{0,12}?|vakuutus\w{0,12}?|tiket\w{1,12}?"
+        r"|kuit(?:ti|in)\w{0,12}?|sarja|käyttäjä|palautu[sk]\w{0,12}?|takuu|reference|ref|ticket|case|contract|policy|serial"
+        r"|receipt|return|claim|account"
     ),
 }
 
@@ -182,9 +185,10 @@ _STREET_FI = (
     r"(?P<it>(?:(?P<clear>[^\W\d_]{2,20}(?:[- ](?=k))?(?:kat(?:u|ua|uun)|kad(?:un|ulla|ulle|ulta|ussa|usta)|tie|tien|tiellä"
     r"|tielle|tieltä|kuja\w{0,4}|pol(?:ku|un|ulla|ulle)|kaar(?:i|en|ella|elle)|väylä\w{0,3}|raitti|raitilla|raitin"
     r"|bulevardi\w{0,3}|puistikko|esplanadi\w{0,3}|gatan|vägen|weg|stra(?:ss|ß)e|gränd|stigen))"
-    r"|[^\W\d_]{2,20}(?:puist?o\w{0,4}|rin(?:ne|teellä|teen)|ranta|rannalla|mäki|mäellä|tori|torilla|torin|kulma|penger|linja|portti"
-    r"|aukio\w{0,3}|silta|laita|reitti|tanhua|taival|kallio|allee|platz))"
-    r"\s\d{1,4}(?:\s?[-–]\s?\d{1,3})?(?:\s?[a-zåäö](?![\w.]))?(?:\s?(?:as\.?|lh)?\s?\d{1,3}(?![\w.,:]\d|\d|\s?(?:€|kpl|min|h\b)))?"
+    r"|[^\W\d_]{2,20}(?:puist?o\w{0,4}|rin(?:ne|teellä|teen)|ranta|rannalla|mäki|mäellä|tori|torilla|torin|kulma|penger|linja"
+    r"|portti|aukio\w{0,3}|silta|laita|reitti|tanhua|taival|kallio|allee|platz))"
+    r"\s\d{1,4}(?:\s?[-–]\s?\d{1,3})?(?:\s?[a-zåäö](?![\w.]))?"
+    r"(?:\s?(?:as\.?|lh)?\s?\d{1,3}(?![\w.,:]\d|\d|\s?(?:€|kpl|min|h\b)))?"
     r"(?:\s[a-zåäö](?!\w))?(?P<post>,?\s+\d{5}\s+[A-ZÅÄÖ][\w-]+|,\s[A-ZÅÄÖ][\w-]+(?=[.,!?\s]|$))?)"
 )
 _STREET_EN = (
@@ -222,7 +226,8 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "personal_id",
         re.compile(
-            r"\b(?:hetu|henkilötunnu\w*|sotu|identity code|ssn)\W{0,3}(?:on|is)?\W{0,3}(?P<it>\d{6}\s?\W?\w?\d{3}\w?)\b",
+            r"\b(?:hetu|henkilötunnu\w*|sotu|identity code|ssn)\W{0,3}(?:on|is)?\W{0,3}"
+            r"(?P<it>\d{6}\s?\W?\w?\d{3}\w?)\b",
             _I,
         ),
         _always,
@@ -236,7 +241,8 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "birth_date",
         re.compile(
-            rf"(?:synty\w*|synt\.|\bs\.|\bborn\b(?: on)?|date of birth|\bdob|birthday(?: is)?)[\s:]{{0,2}}(?:on\s|oli\s|is\s)?(?P<it>{_DATE})",
+            rf"(?:synty\w*|synt\.|\bs\.|\bborn\b(?: on)?|date of birth|\bdob|birthday(?: is)?)"
+            rf"[\s:]{{0,2}}(?:on\s|oli\s|is\s)?(?P<it>{_DATE})",
             _I,
         ),
         _always,
@@ -244,7 +250,8 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "",
         re.compile(
-            r"(?<![\w.])(?:\d{1,3}(?:[ \u00a0]\d{3})+|\d+)(?:[.,]\d{1,2})?[ \u00a0]?(?:€|eur\b|euro\w*)|[€$£]\s?\d[\d,.]*\d?",
+            r"(?<![\w.])(?:\d{1,3}(?:[ \u00a0]\d{3})+|\d+)(?:[.,]\d{1,2})?[ \u00a0]?(?:€|eur\b|euro\w*)"
+            r"|[€$£]\s?\d[\d,.]*\d?",
             _I,
         ),
         _always,
@@ -252,7 +259,8 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "",
         re.compile(
-            rf"(?<![\w.-])(?:{_DATE}|\d{{1,2}}[.:]\d{{2}}(?:\s?[-–]\s?\d{{1,2}}[.:]\d{{2}})?|\d{{1,2}}\.\d{{1,2}}\.)(?![\w-])",
+            rf"(?<![\w.-])(?:{_DATE}|\d{{1,2}}[.:]\d{{2}}(?:\s?[-–]\s?\d{{1,2}}[.:]\d{{2}})?|\d{{1,2}}\.\d{{1,2}}\.)"
+            r"(?![\w-])",
             _I,
         ),
         _always,
@@ -271,8 +279,10 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "phone",
         re.compile(
-            r"(?P<label>\b(?:puh\w*|numero\w*|nro|phone|tel|mobile|call|text|soit\w*|gsm|number|whatsapp)\b[\s:.]{0,3}(?:on\s|is\s|me\s(?:on|at)\s)?)?"
-            r"(?<![\w.,+-])(?P<it>(?:\+|\(?0|[1-9])\d{0,13}\)?(?:[ \u00a0‑/-]?\(0?\d{0,3}\)[ -]?\d{1,8})?(?:[ \u00a0‑–/-]\d{1,8}){0,6})(?![\w€%]|[.,]\d|-\w)",
+            r"(?P<label>\b(?:puh\w*|numero\w*|nro|phone|tel|mobile|call|text|soit\w*|gsm|number|whatsapp)\b"
+            r"[\s:.]{0,3}(?:on\s|is\s|me\s(?:on|at)\s)?)?"
+            r"(?<![\w.,+-])(?P<it>(?:\+|\(?0|[1-9])\d{0,13}\)?(?:[ \u00a0‑/-]?\(0?\d{0,3}\)[ -]?\d{1,8})?"
+            r"(?:[ \u00a0‑–/-]\d{1,8}){0,6})(?![\w€%]|[.,]\d|-\w)",
             _I,
         ),
         _is_phone,
@@ -281,7 +291,8 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "plate",
         re.compile(
-            r"\b(?:rek(?:kar|ister)\w*|rek\.?\s?n\w+|auto\w*|plate|registration|car|licen[cs]e)\b\W{0,3}(?:\w+\W{1,2}){0,2}?(?P<it>[a-zåäö]{2,3}[- ]?\d{1,3})(?![\w-])",
+            r"\b(?:rek(?:kar|ister)\w*|rek\.?\s?n\w+|auto\w*|plate|registration|car|licen[cs]e)\b\W{0,3}"
+            r"(?:\w+\W{1,2}){0,2}?(?P<it>[a-zåäö]{2,3}[- ]?\d{1,3})(?![\w-])",
             _I,
         ),
         _always,

@@ -7,7 +7,7 @@ writes it so. Knows no identifiers of other kinds; which texts are looked throug
 import re
 import tomllib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -46,8 +46,8 @@ _CERTAIN_INTRODUCTION = re.compile(r"nim|name", _I)
 _RELATION = re.compile(
     r"\b(?:herra|rouva|neiti|hra|rva|tohtori|tri|mrs?|ms|miss|dr|prof|professor|aunt|uncle|grandm\w+|grandp\w+|perhe"
     r"|vaimo\w*|mies|mieheni|poikani|tyttäreni|äitini|isäni|sisko\w*|velje\w*|naapurini|kollegani|ystäväni|asiakas"
-    r"|my (?:\w+ )?(?:wife|husband|son|daughter|mother|father|sister|brother|neighbour|neighbor|friend|colleague|partner))"
-    r"\.?\s+",
+    r"|my (?:\w+ )?(?:wife|husband|son|daughter|mother|father|sister|brother|neighbour|neighbor|friend|colleague"
+    r"|partner))\.?\s+",
     _I,
 )
 
@@ -148,7 +148,7 @@ class _Names:
                 self._found.add(place)
 
     def addressed(self) -> None:
-        """Find who is greeted, thanked, or spoken of by a title or as kin: "Hei Matti!", "rouva Koski", "my son leo"."""
+        """Find who is greeted, thanked, or named by a title or as kin: "Hei Matti!", "rouva Koski", "my son leo"."""
         for pattern in (_GREETING, _RELATION):
             for match in pattern.finditer(self._text):
                 self._take(match.end(), 3, small=pattern is _RELATION)
@@ -231,7 +231,8 @@ class _Names:
     def _belongs(self, one: _Word, other: _Word, step: int, gap: str) -> bool:
         """Return whether `other`, before or after the name `one`, is part of the same name."""
         if len(other.text) == 1:
-            return other.capital and (other.key != "i" or "." in gap)
+            sign_off = other.opens and other.key == "t"  # "T. Matti"
+            return other.capital and not sign_off and (other.key != "i" or "." in gap)
         if "." in gap and len((one if step > 0 else other).text) > 1:
             return False
         if not other.capital:
@@ -275,8 +276,9 @@ class _Names:
         return word.key in self._lexicon.places and not (word.key in self._lexicon.any_last and _OUTER.search(word.key))
 
     def _is_known(self, word: _Word) -> bool:
-        own = _stems(word.text)
-        return bool(own) and all(stem in self._known for stem in own)
+        # The stemmer takes "Yöjuna" and "Yöjunaa" for two words.
+        each = (_stems(word.text), _stems(word.text[:-1]))
+        return any(own and all(stem in self._known for stem in own) for own in each)
 
     @staticmethod
     def _in(word: _Word, among: Set[str]) -> bool:

@@ -223,20 +223,31 @@ def test_of_past_replies_only_what_is_nobodys_is_indexed(
     )
     report = update_index(engine, tmp_path, embedder)
     assert report.passages == 1
-    assert texts(tmp_path) == ["Hyvitys tulee pian."]
-    assert not any("Mat" in wording or "Aino" in wording for wording in embedder.asked)
+    assert texts(tmp_path) == ["Hyvitys tulee pian. Soitan {name}. Maksoit sen Visalla."]
+    assert not any("Mat" in wording or "Aino" in wording or "{" in wording for wording in embedder.asked)
+
+
+def test_other_rules_of_redaction_cut_past_replies_anew(
+    engine: Engine, tmp_path: Path, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(engine, reply("r1", "Hyvitys tulee pian."), faq("coffee"))
+    first = update_index(engine, tmp_path, embedder)
+    monkeypatch.setattr("knowledge.indexing._RULES", "rules of tomorrow")
+    second = update_index(engine, tmp_path, embedder)
+    assert (second.snapshot != first.snapshot, second.embedded, second.removed) == (True, 0, 1)
 
 
 def test_a_word_that_the_faq_comes_to_know_is_no_name_any_more(
     engine: Engine, tmp_path: Path, embedder: CountingEmbedder
 ) -> None:
-    put(engine, reply("r1", "Hyvitys tulee pian. Maksoit sen Visalla."), reply("r2", "Aina hyvä."))
+    put(engine, reply("r1", "Hyvitys tulee pian. Se on Usvapurossa."), reply("r2", "Aina hyvä."))
     update_index(engine, tmp_path, embedder)
-    put(engine, faq("payment", "We take Visa."))
+    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Hyvitys tulee pian. Se on {name}."]
+    put(engine, faq("place", "Ask at Usvapuro."))
     embedder.asked.clear()
     update_index(engine, tmp_path, embedder)
-    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Hyvitys tulee pian. Maksoit sen Visalla.", "We take Visa."]
+    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Ask at Usvapuro.", "Hyvitys tulee pian. Se on Usvapurossa."]
     assert len(embedder.asked) == 2
-    retire(engine, "payment")
+    retire(engine, "place")
     update_index(engine, tmp_path, embedder)
-    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Hyvitys tulee pian."]
+    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Hyvitys tulee pian. Se on {name}."]
