@@ -23,7 +23,10 @@ from assistant.settings import secret_key
 log = structlog.get_logger(__name__)
 
 IMPORT_LIMIT = 32 * 1024 * 1024
-IMPORT_PATHS = tuple(f"/api/v1/knowledge/{name}" for name in ("entries/import", "import", "imports"))
+IMPORT_PATHS = (
+    *(f"/api/v1/knowledge/{name}" for name in ("entries/import", "import", "imports")),
+    *("/knowledge/import", "/knowledge/questions/import"),
+)
 
 
 def create_app(runtime: Runtime) -> FastAPI:
