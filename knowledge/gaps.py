@@ -120,9 +120,10 @@ def find_gaps(asked: Sequence[Asked], embedder: Embedder) -> list[Gap]:
 def unanswered(
     session: Session, gaps: Iterable[Gap], search: Callable[[str], SearchResult], *, limit: int = 100
 ) -> Iterator[Gap]:
-    """Leave out what the present knowledge answers with an entry that was written since; stop after `limit` gaps.
+    """Leave out what the FAQ answers by now, with an entry that was written since; stop after `limit` gaps.
 
-    An entry that was there already when they asked has not helped them: the gap stays. Guesses the gaps' tags.
+    An entry that was there already when they asked has not helped them: the gap stays. It stays also where past replies
+    answer: they are what agents wrote to fill it, and wait to be made an entry. Guesses the gaps' tags.
     """
     found = 0
     for gap in gaps:
@@ -130,7 +131,7 @@ def unanswered(
             return
         result = search(gap.question)
         entries = _entries(session, [match.entry_id for match in result.matches])
-        if result.answerable and result.matches and _is_newer(session, result.matches[0], gap):
+        if result.answerable and any(_is_newer(session, match, gap) for match in _answers(result)):
             continue
         found += 1
         yield replace(gap, tags=_tags([entries[m.entry_id] for m in result.matches if m.entry_id in entries]))
@@ -222,6 +223,12 @@ def _gap(groups: Sequence[Sequence[Asked]]) -> Gap:
 
 def _entries(session: Session, ids: Sequence[int]) -> dict[int, Entry]:
     return {entry.id: entry for entry in session.scalars(select(Entry).where(Entry.id.in_(ids)))} if ids else {}
+
+
+def _answers(result: SearchResult) -> list[Match]:
+    """Return the FAQ entries that are at least half as likely to answer as the best match, as drafting takes them."""
+    best = max((match.score for match in result.matches), default=0.0)
+    return [match for match in result.matches if match.kind == "faq" and match.score * 2 >= best]
 
 
 def _is_newer(session: Session, match: Match, gap: Gap) -> bool:

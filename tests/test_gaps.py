@@ -211,6 +211,18 @@ def test_what_the_knowledge_answers_since_is_no_gap(session: Session, tmp_path: 
     ]
 
 
+def test_a_past_reply_fills_no_gap(session: Session, tmp_path: Path) -> None:
+    put(
+        session,
+        EntryContent(kind="past_reply", external_id="reply-1", question="parcel to Åland?", answer="By boat."),
+        author="test",
+    )
+    base = indexed(session, tmp_path)
+    found = find_gaps([asked("parcel to Åland?")], FakeEmbedder())
+    assert base.search("parcel to Åland?").answerable
+    assert len(list(unanswered(session, found, base.search))) == 1
+
+
 def test_as_many_gaps_as_asked_for(session: Session, tmp_path: Path) -> None:
     base = indexed(session, tmp_path)
     found = find_gaps([asked("one"), asked("two"), asked("three")], Matters())
