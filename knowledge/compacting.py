@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from knowledge import snapshots
+from knowledge import index_health, snapshots
 from knowledge.indexing import alone, announce
 from knowledge.large_vectors import Graph, LargeVectors, OnDisk, outgrown, regrafted, regrown
 from knowledge.snapshots import Snapshot
@@ -28,12 +28,13 @@ def compact(engine: Engine, directory: Path) -> str | None:
 
     Takes seconds to minutes, during which everybody may search and change the index; only the swap waits for an
     update under way. Returns the next snapshot's name; None where nothing was to be done, where another process does
-    it, or where the index was rebuilt meanwhile. Raises OSError, the old snapshot then goes on serving.
+    it, or where the index was rebuilt meanwhile. Raises OSError, noted for `index_health.fault`; what was there goes on
+    serving.
     """
     before = snapshots.newest_good(directory, engine)
     if before is None or not outgrown(before.vectors):
         return None
-    with _only_one(engine) as mine:
+    with index_health.noting(directory), _only_one(engine) as mine:
         if not mine:
             return None
         started = time.monotonic()

@@ -3,8 +3,10 @@
 Knows files alone. The note is gone with the first update that works.
 """
 
+import errno
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from knowledge.database import utcnow
 log = logging.getLogger(__name__)
 
 _NOTE = "fault.json"
+_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def sentence(error: Exception, directory: Path) -> str:
     """Return what an error means for the index and what to do about it."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     advice = "see the log"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or any(full in why for full in _FULL):  # tantivy's errors are not the system's
         free = shutil.disk_usage(directory).free / 1024**2 if directory.exists() else 0
         advice = f"free some space on the disk of {directory} ({free:,.0f} MiB are free), or see to its rights"
     first = why.strip().partition("\n")[0].rstrip(".")

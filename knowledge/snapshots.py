@@ -202,13 +202,16 @@ def start(directory: Path, previous: Snapshot | None) -> tuple[str, KeywordIndex
     name = new_name()
     folder = directory / name
     folder.mkdir(parents=True)
-    if previous is None or not previous.name:
-        return name, KeywordIndex.create(folder / _KEYWORDS)
-    source = directory / previous.name / _KEYWORDS
-    shutil.copytree(
-        source, folder / _KEYWORDS, copy_function=large_vectors.link, ignore=shutil.ignore_patterns("*.lock")
-    )
-    return name, KeywordIndex.open(folder / _KEYWORDS)
+    try:
+        if previous is None or not previous.name:
+            return name, KeywordIndex.create(folder / _KEYWORDS)
+        source = directory / previous.name / _KEYWORDS
+        locks = shutil.ignore_patterns("*.lock")
+        shutil.copytree(source, folder / _KEYWORDS, copy_function=large_vectors.link, ignore=locks)
+        return name, KeywordIndex.open(folder / _KEYWORDS)
+    except BaseException:
+        discard(directory, name)
+        raise
 
 
 def finish(directory: Path, snapshot: Snapshot) -> None:

@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from api.commands import doctor
 from assistant import search_index
+from assistant.errors import Unavailable
 from knowledge import entries, index_health, large_vectors, serving, snapshots
 from knowledge.compacting import compact
 from knowledge.entries import EntryContent
@@ -225,3 +227,21 @@ def test_the_worker_mends_tries_again_and_makes_graphs(
         search_index.look(runtime)
         assert fault(runtime.index_dir) is None
         assert isinstance(runtime.knowledge_base().index.vectors, LargeVectors)
+
+
+def test_the_doctor_says_what_went_wrong(database_url: str, tmp_path: Path) -> None:
+    with opened(database_url, tmp_path) as runtime:
+        put(runtime.engine, 1)
+        with pytest.raises(ValueError, match="large"), full_disk(100):  # what tantivy says
+            search_index.update(runtime)
+        assert [path for path in runtime.index_dir.iterdir() if path.is_dir()] == []
+        with pytest.raises(Unavailable, match="free some space"):
+            doctor._index(runtime)
+        search_index.update(runtime)
+        runtime.knowledge_base().refresh()
+        assert doctor._index(runtime).startswith("1 entries")
+
+
+def test_what_another_library_says_of_a_full_disk_is_understood(tmp_path: Path) -> None:
+    assert "free some space" in index_health.sentence(ValueError("IO error: No space left on device"), tmp_path)
+    assert "see the log" in index_health.sentence(ValueError("nonsense"), tmp_path)
