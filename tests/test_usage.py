@@ -35,7 +35,7 @@ def decided(
 ) -> Draft:
     """Write a draft that cites these entries and decide on it."""
     number = session.query(Draft).count()
-    channel = a_channel(session, name=f"shop {number}")
+    channel = a_channel(session, name=f"shop-{number}")
     draft = written(session, a_conversation(session, channel), REPLY)
     session.add_all(
         Citation(
