@@ -24,9 +24,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from assistant import deliveries, import_jobs, learning, queue, search_index, suggestions, writing
+from assistant import deliveries, demotion, import_jobs, learning, queue, search_index, suggestions, writing
 from assistant.queue import defer_index_knowledge
 from assistant.runtime import Runtime
+from knowledge import duplicates
 from knowledge.database import DatabaseUnavailable, conninfo
 
 __all__ = ["defer_index_knowledge", "run_worker", "worker_alive"]
@@ -61,6 +62,13 @@ def _index_knowledge(context: JobContext) -> None:
     search_index.update(_runtime(context))
 
 
+def _find_findings(context: JobContext) -> None:
+    runtime = _runtime(context)
+    duplicates.find_findings(runtime.sessions, runtime.knowledge_base())
+    with runtime.sessions.begin() as session:
+        demotion.update_demotions(session, duplicates.contradicting_replies(session))
+
+
 def _learn_from_reply(context: JobContext, message_id: int) -> None:
     learning.learn_from_reply(_runtime(context), message_id)
 
@@ -89,6 +97,7 @@ TASKS: Mapping[str, Callable[..., None]] = MappingProxyType(
         queue.DELIVER: _deliver,
         queue.SUGGEST: _suggest,
         queue.INDEX: _index_knowledge,
+        queue.FINDINGS: _find_findings,
         queue.LEARN: _learn_from_reply,
         queue.IMPORT: _import_upload,
     }

@@ -19,6 +19,7 @@ SUGGEST = "suggest"
 INDEX = "index_knowledge"
 LEARN = "learn_from_reply"
 IMPORT = "import_upload"
+FINDINGS = "find_findings"
 
 WRITING = "writing"
 """The queue of what needs the language model."""
@@ -64,6 +65,11 @@ def defer_index_knowledge(session: Session) -> None:
     Every change gets its job, because one that waits already could start before the caller commits.
     """
     _defer(session, INDEX, SENDING, lock=INDEX)
+
+
+def defer_findings(session: Session) -> None:
+    """Have what has changed in the index compared with the rest of it. One such job waits at a time."""
+    _defer_once(session, FINDINGS, SENDING, FINDINGS, None, {})
 
 
 def defer_learning(session: Session, message_id: int) -> None:

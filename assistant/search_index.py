@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from assistant import queue
 from assistant.runtime import Runtime
 from knowledge.compacting import compact
 from knowledge.database import utcnow
@@ -24,8 +25,11 @@ _LEAVE_SECONDS = 2.0
 
 
 def update(runtime: Runtime, *, rebuild: bool = False, progress: Progress | None = None) -> IndexReport:
-    """Bring the index up to what the entries say, in the way that is set: see `knowledge.indexing.update_index`."""
-    return update_index(
+    """Bring the index up to what the entries say, in the way that is set: see `knowledge.indexing.update_index`.
+
+    What changed is then compared with the rest, in a job.
+    """
+    report = update_index(
         runtime.engine,
         runtime.index_dir,
         runtime.embedder(),
@@ -34,6 +38,9 @@ def update(runtime: Runtime, *, rebuild: bool = False, progress: Progress | None
         source=runtime.settings.embedding_model,
         store=runtime.settings.vector_index,
     )
+    with runtime.sessions.begin() as session:
+        queue.defer_findings(session)
+    return report
 
 
 @contextmanager

@@ -91,15 +91,16 @@ def findings(
 ) -> list[Pair]:
     """Return the pairs that stand, contradictions before duplicates, the newest first; with `dismissed` those instead.
 
-    A pair stands as long as both entries are live and say what they said when it was found. `kind`: `duplicate` or
-    `contradiction`; `entry_id`: those of one entry.
+    A pair stands as long as both entries are live, have not ended, and say what they said when it was found.
+    `kind`: `duplicate` or `contradiction`; `entry_id`: those of one entry.
     """
     one, other = aliased(Entry), aliased(Entry)
     statement = (
         select(Finding, one, other)
         .join(one, one.id == Finding.entry_id)
         .join(other, other.id == Finding.other_id)
-        .where(one.retired_at.is_(None), other.retired_at.is_(None))
+        .where(*(each.retired_at.is_(None) for each in (one, other)))
+        .where(*(or_(each.valid_until.is_(None), each.valid_until > utcnow()) for each in (one, other)))
         .where(Finding.dismissed_at.is_not(None) if dismissed else Finding.dismissed_at.is_(None))
         .order_by(Finding.kind, Finding.found_at.desc(), Finding.id)
     )
