@@ -35,7 +35,8 @@ def index_jobs(world: World) -> int:
 
 def test_it_works(world: World) -> None:
     entry = add(world)
-    assert world.program.get(f"{URL}/{entry['id']}").json() == entry
+    usage = {"shown": 0, "used": 0, "edited": 0, "rejected": 0, "last_used_at": None}
+    assert world.program.get(f"{URL}/{entry['id']}").json() == entry | {"usage": usage}
     assert (entry["kind"], entry["revision"], entry["retired_at"]) == ("faq", 1, None)
     assert index_jobs(world) == 1
     index(world)
