@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.entries import EntryContent
@@ -136,6 +136,7 @@ def test_files_that_are_no_csv(data: bytes, reason: str) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_no_cell_is_a_formula_and_each_reads_as_it_was(text: str) -> None:
     cell = tabular.harmless(text)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
@@ -143,6 +144,7 @@ def test_no_cell_is_a_formula_and_each_reads_as_it_was(text: str) -> None:
 
 
 @given(st.lists(st.text(min_size=1)), st.sampled_from(sorted(tabular.LISTS)))
+@settings(deadline=None)
 def test_lists_in_a_cell_read_as_they_were(items: list[str], field: str) -> None:
     separators = tabular.LISTS[field]
     cell = tabular.list_cell(items, separators)
@@ -205,6 +207,7 @@ def test_a_workbook_that_lies_about_its_size_is_turned_away() -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_are_answered(data: bytes) -> None:
     for read in (read_csv, read_xlsx):
         try:
@@ -214,6 +217,7 @@ def test_any_bytes_are_answered(data: bytes) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_any_damage_to_a_workbook_is_answered(data: st.DataObject) -> None:
     whole = bytearray(workbook(["question", "answer"], ["Q", "A"]))
     for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=5)):

@@ -90,23 +90,23 @@ def read_file(
     """
     match file_format or detect(file, name):
         case "jsonl":
-            return jsonl.read(file, kind)
+            yield from jsonl.read(file, kind)
         case "json":
-            return contents(numbered(under(load(file), *LISTS), "item"), kind, unit="item")
+            yield from contents(numbered(under(load(file), *LISTS), "item"), kind, unit="item")
         case "csv":
-            return csv.read(file, name.removesuffix(".gz"), kind)
+            yield from csv.read(file, name.removesuffix(".gz"), kind)
         case "xlsx":
-            return xlsx.read(file, name, kind)
+            yield from xlsx.read(file, name, kind)
         case "markdown":
-            return markdown.read(_whole(file), name, kind)
+            yield from markdown.read(_whole(file), name, kind)
         case "html":
-            return html.read(_whole(file), name)
+            yield from html.read(_whole(file), name)
         case "zendesk":
-            return zendesk.read(file)
+            yield from zendesk.read(file)
         case "chatwoot":
-            return chatwoot.read(file)
+            yield from chatwoot.read(file)
         case "intercom":
-            return intercom.read(file)
+            yield from intercom.read(file)
 
 
 def _whole(file: BinaryIO) -> bytes:
