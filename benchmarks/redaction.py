@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import Measurement
+from knowledge.entries import EntryContent
 from knowledge.importers import jsonl
 from knowledge.redaction import Span, redact, stated
 
@@ -121,7 +122,7 @@ def _read(line: str) -> Row:
 def _sample() -> frozenset[str]:
     """Return what the sample's FAQ states: the sentences are of that company."""
     entries = (row for name in ("faq_fi", "faq_en") for row in jsonl.read(_SAMPLE / f"{name}.jsonl"))
-    texts = ("\n".join((e.question, e.answer, *e.alternatives)) for e in entries if hasattr(e, "question"))
+    texts = ("\n".join((e.question, e.answer, *e.alternatives)) for e in entries if isinstance(e, EntryContent))
     return frozenset().union(*map(stated, texts))
 
 

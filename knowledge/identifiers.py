@@ -151,10 +151,10 @@ def _is_street(match: re.Match[str]) -> bool:
 _NUMBER_WORD = r"(?:(?:n(?:ume)?ro|numer|tunn|koodi)[^\W\d_]{0,12}|n:o|no\.?|num\.?|numbers?|code|reference|ref\.?|id)"
 _FILLER = r"(?:[\s:.,]{0,3}(?:on|oli|is|was|for|=|–|-)(?=\s))?[\s:]{0,3}"
 _VALUE = (
-    r"(?:[a-z]{1,4}[ -]?(?=\d))?\d(?:[\d/]|[ -](?=\d{2,})|[a-z-](?=[\w-]*\d))*[a-z]{0,2}(?![\w%€]|[.,]\d)"
+    r"(?<![^\W_])(?:[a-z]{1,4}-?(?=\d))?\d(?:[\d/]|[ -](?=\d{2,})|[a-z-](?=[\w-]*\d))*[a-z]{0,2}(?![\w%€]|[.,]\d)"
     r"(?!\s?(?:€|e\b|eur\w*|g\b|kg\b|ml\b|kpl\b|pcs\b|%|pistett\w*|points?\b|grams?\b|euroa))"
 )
-_CODE_VALUE = r"|(?=[a-z]{0,20}\d)(?=\d{0,20}[a-z])[a-z0-9]{5,20}\b"
+_CODE_VALUE = r"|(?<![^\W_])(?=[a-z]{0,20}\d)(?=\d{0,20}[a-z])[a-z0-9]{5,20}\b"
 
 
 def _labelled(label: str) -> re.Pattern[str]:
@@ -177,13 +177,14 @@ _LABELS = {
     "reference_number": (
         r"viit(?:e|tee)\w{0,12}?|tapau[sk]\w{0,12}?|reklamaatio\w{0,12}?|sopimu[sk]\w{0,12}?|vakuutus\w{0,12}?|tiket\w{1,12}?"
         r"|kuit(?:ti|in)\w{0,12}?|sarja|käyttäjä|palautu[sk]\w{0,12}?|takuu|reference|ref|ticket|case|contract|policy|serial"
-        r"|receipt|return|claim|account"
+        r"|receipt|return|claim|account|passi\w{0,8}?|passport|ajokor\w{1,8}?"
     ),
 }
 
 _STREET_FI = (
-    r"(?P<it>(?:(?P<clear>[^\W\d_]{2,20}(?:[- ](?=k))?(?:kat(?:u|ua|uun)|kad(?:un|ulla|ulle|ulta|ussa|usta)|tie|tien|tiellä"
-    r"|tielle|tieltä|kuja\w{0,4}|pol(?:ku|un|ulla|ulle)|kaar(?:i|en|ella|elle)|väylä\w{0,3}|raitti|raitilla|raitin"
+    r"(?P<it>(?:(?:vanha|iso|pikku|uusi|läntinen|itäinen|pohjoinen|eteläinen)n?\s|[^\W\d_]{2,20}-)?"
+    r"(?:(?P<clear>[^\W\d_]{2,20}(?:[- ](?=k))?(?:kat(?:u|ua|uun)|kad(?:un|ulla|ulle|ulta|ussa|usta)|tie|tien"
+    r"|tiellä|tielle|tieltä|kuja\w{0,4}|pol(?:ku|un|ulla|ulle)|kaar(?:i|en|ella|elle)|väylä\w{0,3}|raitti|raitilla|raitin"
     r"|bulevardi\w{0,3}|puistikko|esplanadi\w{0,3}|gatan|vägen|weg|stra(?:ss|ß)e|gränd|stigen))"
     r"|[^\W\d_]{2,20}(?:puist?o\w{0,4}|rin(?:ne|teellä|teen)|ranta|rannalla|mäki|mäellä|tori|torilla|torin|kulma|penger|linja"
     r"|portti|aukio\w{0,3}|silta|laita|reitti|tanhua|taival|kallio|allee|platz))"
@@ -241,7 +242,7 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
     (
         "birth_date",
         re.compile(
-            rf"(?:synty\w*|synt\.|\bs\.|\bborn\b(?: on)?|date of birth|\bdob|birthday(?: is)?)"
+            rf"(?:synty\w*|synttär\w*|synt\.|\bs\.|\bborn\b(?: on)?|date of birth|\bdob|birthday(?: is)?)"
             rf"[\s:]{{0,2}}(?:on\s|oli\s|is\s)?(?P<it>{_DATE})",
             _I,
         ),
@@ -265,6 +266,7 @@ _NOTATIONS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], 
         ),
         _always,
     ),
+    ("", re.compile(r"\b(?:isbn|ean|issn)[\s:]{0,2}[\dx -]{8,20}", _I), _always),
     *((type_, _labelled(label), _is_number_of_something) for type_, label in _LABELS.items()),
     ("card", re.compile(r"(?<![\w-])(?P<it>\d(?:[ -]?\d){12,18})(?![\w-])"), _is_card),
     ("business_id", re.compile(r"(?<![\w-])(?P<it>\d{7}-\d)(?![\w-])"), _always),

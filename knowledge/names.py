@@ -23,6 +23,11 @@ _ENDS = ".!?…:;\n•*"
 _NEAR = 12  # characters that are looked at around a word
 _JOIN = re.compile(r"[ \u00a0]|\.[ \u00a0]?")
 _OUTER = re.compile(r"ll[eaä]$|lt[aä]$")
+_STREET = re.compile(r"(?:kat(?:u|ua)|kad(?:un|ulla|ulle|ulta)|tie|tien|tiell[eä]|tieltä|kuja\w{0,3})$")
+# What ends so is a surname also where a sentence begins with it: Himanen, Granlund.
+_SURNAME = re.compile(
+    r"..(?:[aouyäö]nen|(?:qvist|ström|lund|berg|holm|gren|blom|sson)(?:i?n|ille|ill[aä]|ilt[aä]|ista)?)$"
+)
 _COMPANY = frozenset(("oy", "ab", "ltd", "inc", "gmbh", "oyj", "ry", "llc", "plc", "studio"))
 
 _I = re.IGNORECASE
@@ -143,7 +148,7 @@ class _Names:
             if (
                 (first and (word.capital or not self._is_other(word)))
                 or (word.capital and self._in(word, self._lexicon.last))
-                or (word.capital and not word.opens and not word.shouted and self._is_unheard_of(place))
+                or (word.capital and not word.shouted and self._is_unheard_of(place) and self._is_name_like(word))
             ):
                 self._found.add(place)
 
@@ -239,6 +244,8 @@ class _Names:
             return step > 0 and not one.capital and self._is_first(one, any_=True) and self._is_last(other, any_=True)
         if self._is_last(other, any_=True) if step > 0 else self._is_first(other, any_=True):
             return True
+        if other.opens and not self._is_last(one, any_=True):  # "Avaa Asetukset": a sentence begins, not a name
+            return False
         return not self._is_other(other) and not self._is_known(other) and not (other.shouted and not one.shouted)
 
     def _is_unheard_of(self, place: int) -> bool:
@@ -254,7 +261,14 @@ class _Names:
         if before and before.capital and before.key in self._lexicon.brands and before.end == word.start - 1:
             return self._is_last(word, any_=True)
         after = self._words[place + 1].key if place + 1 < len(self._words) else ""
+        if _STREET.search(word.key) and not self._is_last(word, any_=True):
+            return False
         return len(word.text) > 1 and not self._is_other(word) and after not in _COMPANY
+
+    @staticmethod
+    def _is_name_like(word: _Word) -> bool:
+        """Return whether a word that is on no list is a name for its capital, or, opening a sentence, for its end."""
+        return not word.opens or bool(_SURNAME.search(word.key))
 
     def _ends(self, start: int) -> bool:
         """Return whether at most four words follow."""
@@ -277,7 +291,7 @@ class _Names:
 
     def _is_known(self, word: _Word) -> bool:
         # The stemmer takes "Yöjuna" and "Yöjunaa" for two words.
-        each = (_stems(word.text), _stems(word.text[:-1]))
+        each = (_stems(word.text), _stems(word.text[:-1]) if word.key[-1] in "aän" else ())
         return any(own and all(stem in self._known for stem in own) for own in each)
 
     @staticmethod
