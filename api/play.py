@@ -33,6 +33,8 @@ from assistant.channels import signing
 from assistant.errors import Unavailable
 from assistant.runtime import Runtime, open_runtime
 from assistant.settings import Settings
+from knowledge import labelled
+from knowledge.evaluation import read_queries
 from knowledge.importing import import_files
 from knowledge.snapshots import current_name
 
@@ -42,6 +44,7 @@ _DELIVERY_SECONDS = 60.0
 _POLL_SECONDS = 0.3
 _MOST_STARTS = 2
 _SAMPLE = ("faq_en.jsonl", "faq_fi.jsonl", "past_replies.jsonl")
+_QUESTIONS = ("questions_en.jsonl", "questions_fi.jsonl")
 _EMAIL = "aino@usvapuro.example"
 
 
@@ -94,6 +97,8 @@ def _import_sample(runtime: Runtime, worker: WorkerProcess) -> None:
             shutil.copytree(known, runtime.index_dir)
         with runtime.sessions.begin() as session:
             report = import_files(session, [sample / name for name in _SAMPLE], author="aspa demo")
+            for name in _QUESTIONS:
+                labelled.add_many(session, read_queries(sample / name), author="aspa demo")
             queue.defer_index_knowledge(session)
     with _step("Loading the models and indexing the sample knowledge"):
         _until(lambda: _indexed(runtime), worker, _INDEX_SECONDS, "index the sample knowledge")

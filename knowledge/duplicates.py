@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from knowledge.database import utcnow
@@ -53,7 +53,9 @@ def find_findings(sessions: sessionmaker[Session], knowledge_base: KnowledgeBase
     """
     knowledge_base.refresh()
     index, embedder = knowledge_base.index, knowledge_base.embedder
-    kept = _Kept(knowledge_base.directory / _COMPARED, f"{_VERSION} {embedder.name if embedder else ''}")
+    with sessions() as session:
+        first = session.scalar(select(func.min(Entry.created_at)))  # tells one database from another
+    kept = _Kept(knowledge_base.directory / _COMPARED, f"{_VERSION} {embedder.name if embedder else ''} {first}")
     changed = [entry for entry in index.entries.values() if kept.hashes.get(str(entry.entry_id)) != entry.content_hash]
     comparison = _Comparison(index, embedder)
     found = 0
