@@ -134,6 +134,7 @@ def cancel(session: Session, run: ImportRun) -> None:
     if run.state not in OPEN:
         raise Conflict(f"The import is {run.state} already.")
     run.state, run.finished_at = "cancelled", utcnow()
+    queue.defer_import(session, run.id)  # which removes the upload
 
 
 def ensure_recall(
@@ -154,12 +155,15 @@ def document(report: ImportReport) -> dict[str, Any]:
 
 
 def run(runtime: Runtime, import_id: int) -> None:
-    """Do what is to be done about the import, in a worker: preview or apply it. One that is over is left alone."""
+    """Preview or apply the import, in a worker; of one that is over, remove the upload."""
     with runtime.sessions() as session:
         found = session.get(ImportRun, import_id)
-    if found is None or found.state not in WORKING:
+    if found is None:
         return
     path = folder(runtime.settings) / found.file
+    if found.state not in WORKING:
+        _tidy_file(runtime, import_id, path)
+        return
     try:
         if not path.is_file():
             raise NotFound("The uploaded file is not on the worker's machine: let them share the data directory.")  # noqa: TRY301
