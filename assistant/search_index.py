@@ -16,6 +16,7 @@ from knowledge.database import utcnow
 from knowledge.index_health import fault
 from knowledge.indexing import IndexReport, Progress, update_index
 from knowledge.large_vectors import outgrown
+from knowledge.snapshots import current_name
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ _LEAVE_SECONDS = 2.0
 def update(runtime: Runtime, *, rebuild: bool = False, progress: Progress | None = None) -> IndexReport:
     """Bring the index up to what the entries say, in the way that is set: see `knowledge.indexing.update_index`.
 
-    What changed is then compared with the rest, in a job.
+    What changed is then compared with the rest, in a job; what a crash keeps from it is, at the next change.
     """
+    before = current_name(runtime.index_dir)
     report = update_index(
         runtime.engine,
         runtime.index_dir,
@@ -38,8 +40,9 @@ def update(runtime: Runtime, *, rebuild: bool = False, progress: Progress | None
         source=runtime.settings.embedding_model,
         store=runtime.settings.vector_index,
     )
-    with runtime.sessions.begin() as session:
-        queue.defer_findings(session)
+    if report.passages and report.snapshot != before:
+        with runtime.sessions.begin() as session:
+            queue.defer_findings(session)
     return report
 
 
