@@ -17,6 +17,7 @@ from assistant import search_index
 from assistant.errors import Unavailable
 from knowledge import entries, index_health, large_vectors, serving, snapshots
 from knowledge.compacting import compact
+from knowledge.database import utcnow
 from knowledge.entries import EntryContent
 from knowledge.index_health import fault
 from knowledge.indexing import update_index
@@ -221,7 +222,7 @@ def test_the_worker_mends_tries_again_and_makes_graphs(
             search_index.update(runtime)
         search_index.look(runtime)
         assert fault(runtime.index_dir) is not None
-        later = index_health.utcnow() + timedelta(seconds=2 * search_index.RETRY_SECONDS)
+        later = utcnow() + timedelta(seconds=2 * search_index.RETRY_SECONDS)
         monkeypatch.setattr(search_index, "utcnow", lambda: later)
         monkeypatch.setattr(large_vectors, "EXACT", COUNT - 1)
         search_index.look(runtime)
@@ -232,7 +233,7 @@ def test_the_worker_mends_tries_again_and_makes_graphs(
 def test_the_doctor_says_what_went_wrong(database_url: str, tmp_path: Path) -> None:
     with opened(database_url, tmp_path) as runtime:
         put(runtime.engine, 1)
-        with pytest.raises(ValueError, match="large"), full_disk(100):  # what tantivy says
+        with pytest.raises(ValueError, match="large"), full_disk(1_000):  # what tantivy says
             search_index.update(runtime)
         assert [path for path in runtime.index_dir.iterdir() if path.is_dir()] == []
         with pytest.raises(Unavailable, match="free some space"):
