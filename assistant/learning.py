@@ -33,9 +33,13 @@ from models import Language, LanguageIdentifier
 
 SHOWN_GAPS = 100
 LONGEST_MESSAGE = 2_000
-"""Characters of each of the customer's messages that are looked at."""
+"""Characters of each of the customer's messages that are looked at; of all that are answered at once, four times as
+many."""
+LONGEST_REPLY = 10_000
+"""Characters. What is longer was written for one customer alone, and is not learned."""
 
-# A question is what the customer wrote between the reply before and the newest message that the draft answers.
+# A question is what the customer wrote between the reply before and the newest message that the draft answers. A long
+# message is cut where a sentence ends: half a telephone number would not be seen to be one.
 _QUESTION = """
     JOIN conversation ON conversation.id = draft.conversation_id
     JOIN customer ON customer.id = conversation.customer_id
@@ -45,8 +49,11 @@ _QUESTION = """
         AND message.direction = 'outgoing' AND message.id < draft.message_id
     ) AS before ON true
     JOIN LATERAL (
-        SELECT string_agg(left(message.text, :longest), E'\\n\\n' ORDER BY message.id) AS text,
-            max(message.created_at) AS asked_at
+        SELECT string_agg(
+            CASE WHEN length(message.text) <= :longest THEN message.text
+            ELSE coalesce(substring(left(message.text, :longest) from '^(.*(?:[.!?]\\s|\\n))'), '') END,
+            E'\\n\\n' ORDER BY message.id
+        ) AS text, max(message.created_at) AS asked_at
         FROM message
         WHERE message.conversation_id = draft.conversation_id AND message.direction = 'incoming'
         AND message.id > before.id AND message.id <= draft.message_id
@@ -100,7 +107,7 @@ def unanswered_questions(
     found = []
     for turn, reply in _with_replies(session, turns, persona):
         names = (turn.customer,) if turn.customer else ()
-        text, answer = _redacted(body(turn.question, persona), trimmed(reply, persona), names, known)
+        text, answer = _redacted(body(_beginning(turn.question), persona), trimmed(reply, persona), names, known)
         if _says_something(text) and needs_passage(text):
             asked = Asked(
                 text, turn.asked_at, turn.reason, identifier.identify(text), answer, identifier.identify(answer)
@@ -132,13 +139,13 @@ def learn(
     external_id = f"reply-{message_id}"
     if message is None or message.draft is None or entries.find(session, "past_reply", external_id) is not None:
         return None
-    said = substance(message.text, persona)
+    said = substance(message.text, persona) if len(message.text) <= LONGEST_REPLY else []
     if not said or not _vouched_for(message.draft, said):
         return None
     conversation = message.conversation
     asked = session.scalar(_ANSWERED, {"draft_id": message.draft.id, "longest": LONGEST_MESSAGE}) or ""
     names = tuple(name for name in (conversation.customer.name, message.agent and message.agent.name) if name)
-    question, answer = _redacted(body(asked, persona), trimmed(message.text, persona), names, known)
+    question, answer = _redacted(body(_beginning(asked), persona), trimmed(message.text, persona), names, known)
     if not _says_something(question) or all(SLOT.search(sentence) for sentence in substance(answer, persona)):
         return None
     content = EntryContent(
@@ -230,7 +237,7 @@ def _with_replies(session: Session, turns: Sequence[_Turn], persona: Persona) ->
         sent.setdefault(conversation, []).append((number, text))
     for turn in turns:
         later = (text for number, text in sent.get(turn.conversation_id, ()) if number > turn.before)
-        yield turn, next((text for text in later if substance(text, persona)), "")
+        yield turn, next((text for text in later if len(text) <= LONGEST_REPLY and substance(text, persona)), "")
 
 
 def _vouched_for(draft: Draft, said: Sequence[str]) -> bool:
@@ -250,6 +257,12 @@ def _vouched_for(draft: Draft, said: Sequence[str]) -> bool:
         if not drafted.get(_plain(sentence), True):
             return False
     return True
+
+
+def _beginning(question: str) -> str:
+    """Return the first of many messages."""
+    longest = 4 * LONGEST_MESSAGE
+    return question if len(question) <= longest else question[:longest].rpartition("\n\n")[0]
 
 
 def _says_something(question: str) -> bool:

@@ -175,6 +175,29 @@ def test_courtesies_and_promises_are_not_learned(stage: Stage, asked: str, sent:
     assert stage.learn(stage.approved(stage.drafted(stage.asked(asked), "Nothing of it."), sent)) is None
 
 
+def test_a_book_is_not_learned(stage: Stage) -> None:
+    book = FRAME.format("The boat to Åland leaves in the morning and takes a day. " * 250)
+    assert stage.learn(stage.approved(stage.drafted(stage.asked()), book)) is None
+
+
+def test_long_questions_are_cut(stage: Stage) -> None:
+    for _ in range(8):
+        conversation = stage.asked("Do you ship to Åland? " * 100)
+    entry = stage.learn(stage.approved(stage.drafted(conversation)))
+    assert entry is not None
+    assert len(entry.question) <= 4 * learning.LONGEST_MESSAGE
+
+
+def test_half_a_telephone_number_is_not_learned(stage: Stage) -> None:
+    start = "Do you ship to Åland? "
+    for before in range(1960, 2000, 3):
+        asked = start + "so " * ((before - len(start)) // 3) + "call me 040 123 4567 or 0401234567 or 040-1234567"
+        reply = f"Boat number {before} takes it there."
+        entry = stage.learn(stage.approved(stage.drafted(stage.asked(asked, customer_id=f"c{before}"), reply)))
+        assert entry is not None
+        assert entry.question == start.strip()
+
+
 def test_a_reply_without_a_question_is_not_learned(stage: Stage) -> None:
     assert stage.learn(stage.approved(stage.drafted(stage.asked("Hi,\nAnna Virtanen")))) is None
 
