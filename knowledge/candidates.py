@@ -16,7 +16,7 @@ import numpy as np
 
 from knowledge import scoring
 from knowledge.keywords import WordScores
-from knowledge.scoring import ACROSS, AROUND, PAST_REPLY, Circumstances, Relation, Signs, Weights
+from knowledge.scoring import AROUND, FAQ, NATIVE, Relation, Signs, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from models import Embedder, Language, Vectors
 
@@ -34,14 +34,24 @@ _NO_WORDS = WordScores()
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry with the passage of it that fits best. `cosine` is 0 where words alone are searched."""
+    """An entry with the passage of it that fits best.
+
+    `level` is its cosine as a distance from what is usual with the embedder; both are 0 where words alone are searched.
+    `fit` is what speaks for it, `place` is that with what we would rather show.
+    """
 
     entry: IndexedEntry
     passage: IndexedPassage
     cosine: float
+    level: float
     signs: Signs
     relation: Relation
     fit: float
+
+    @property
+    def place(self) -> float:
+        """The higher, the earlier: a FAQ entry before a past reply, the customer's language before the other."""
+        return self.fit - NATIVE * (self.relation == "across") - FAQ * (self.entry.kind == "past_reply")
 
 
 class Scale(NamedTuple):
@@ -115,12 +125,10 @@ class Finder:
             if entry.entry_id in best:
                 continue
             fit = float(fits[place])
-            fit += ACROSS * (related == "across") + PAST_REPLY * (entry.kind == "past_reply")
-            part = self.snapshot.passage[numbers[place]]
-            best[entry.entry_id] = Candidate(
-                entry, part, float(cosines[place]), Signs(*signs[place].tolist()), related, fit
-            )
-        return sorted(best.values(), key=lambda c: (-round(c.fit, 6), c.entry.kind != "faq", c.entry.entry_id))
+            part, cosine = self.snapshot.passage[numbers[place]], float(cosines[place])
+            level = self._level(cosine)
+            best[entry.entry_id] = Candidate(entry, part, cosine, level, Signs(*signs[place].tolist()), related, fit)
+        return sorted(best.values(), key=lambda c: (-round(c.place, 6), c.entry.kind != "faq", c.entry.entry_id))
 
     def _around(self, text: str, before: str) -> dict[int, float]:
         """Return how well passages fit the words of the question and of what was said before, the best one being 1."""
@@ -138,42 +146,43 @@ class Finder:
         """Return one row of signs for each passage, and the cosines."""
         found = np.zeros((len(numbers), len(Signs._fields)))
         cosines = np.zeros(len(numbers))
-        if vector is not None and self._embedder is not None:
-            everyday = _yardstick(self._embedder)  # type: ignore[arg-type]  # a Protocol says nothing of hashes
-            usual, common = self._usual(everyday, vector)
-            cosines, hubs = self._cosines(numbers, vector)
+        if vector is not None:
+            usual = self._usual(vector)
+            cosines = self._cosines(numbers, vector)
             found[:, 0] = (cosines - usual.mean) / usual.deviation
-            found[:, 1] = (cosines - common.mean) / common.deviation
-            found[:, 2] = hubs / usual.deviation
         lexical = np.array([(score.words, score.pieces, score.codes) for score in words])
-        found[:, 3:6] = lexical
-        found[:, 6:8] = lexical[:, :2] / np.maximum(lexical[:, :2].max(axis=0), 1e-9)
+        found[:, 1:4] = lexical
+        found[:, 4:6] = lexical[:, :2] / np.maximum(lexical[:, :2].max(axis=0), 1e-9)
         return found, cosines
 
-    def _usual(self, everyday: Vectors, vector: Vectors) -> tuple[Scale, Scale]:
-        """Return the question's scales over the index and over the yardstick; a small index leans on the latter."""
-        common = everyday @ vector
-        usual = self._crowd @ vector
-        share = len(usual) / (len(usual) + FEW)
-        mean, variance = float(common.mean()), float(common.var())
-        index_mean = float(usual.mean()) if len(usual) else mean
-        index_variance = float(usual.var()) if len(usual) else variance
-        mixed = share * index_variance + (1 - share) * variance
-        return (
-            Scale(share * index_mean + (1 - share) * mean, max(math.sqrt(mixed), 1e-3)),
-            Scale(mean, max(math.sqrt(variance), 1e-3)),
-        )
+    @cached_property
+    def _everyday(self) -> tuple[Vectors, Scale]:
+        """The yardstick's vectors, and what cosines they have with each other."""
+        if self._embedder is None:
+            return np.empty((0, 0), np.float32), Scale(0.0, 1.0)
+        vectors = _yardstick(self._embedder)  # type: ignore[arg-type]  # a Protocol says nothing of hashes
+        pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), k=1)]
+        return vectors, Scale(float(pairs.mean()), max(float(pairs.std()), 1e-3))
 
-    def _cosines(self, numbers: Sequence[int], vector: Vectors) -> tuple[scoring.Numbers, scoring.Numbers]:
-        """Return for each passage the cosine of the nearest of its wordings, and how near that one is to everything."""
+    def _level(self, cosine: float) -> float:
+        _, usual = self._everyday
+        return (cosine - usual.mean) / usual.deviation if self._embedder else 0.0
+
+    def _usual(self, vector: Vectors) -> Scale:
+        """Return the question's cosines with what the index holds; a small index leans on the yardstick."""
+        yardstick, _ = self._everyday
+        common, usual = yardstick @ vector, self._crowd @ vector
+        share = len(usual) / (len(usual) + FEW)
+        mean = share * float(usual.mean() if len(usual) else 0.0) + (1 - share) * float(common.mean())
+        variance = share * float(usual.var() if len(usual) else 0.0) + (1 - share) * float(common.var())
+        return Scale(mean, max(math.sqrt(variance), 1e-3))
+
+    def _cosines(self, numbers: Sequence[int], vector: Vectors) -> scoring.Numbers:
+        """Return for each passage the cosine of the nearest of its wordings."""
         parts = [self.snapshot.passage[number].vectors for number in numbers]
         wanted = sorted({id_ for ids in parts for id_ in ids})
-        place = {id_: n for n, id_ in enumerate(wanted)}
-        vectors = self.snapshot.vectors.get(wanted)
-        near = (vectors @ vector).astype(np.float64)
-        hubs = (vectors @ self._crowd.mean(axis=0)).astype(np.float64)
-        best = [max((place[id_] for id_ in ids), key=near.__getitem__) for ids in parts]
-        return near[best], hubs[best]
+        near = dict(zip(wanted, (self.snapshot.vectors.get(wanted) @ vector).tolist(), strict=True))
+        return np.array([max(near[id_] for id_ in ids) for ids in parts])
 
 
 def relation(question: Language | None, passage: Language | None) -> Relation:
@@ -183,21 +192,13 @@ def relation(question: Language | None, passage: Language | None) -> Relation:
     return question or passage or "en"
 
 
-def circumstances(text: str, found: Sequence[Candidate]) -> Circumstances:
-    """Return what tells whether the first of the candidates, best first, answers the text."""
-    best = found[0]
-    dense, lexical = ranks(found, "dense"), ranks(found, "lexical")
-    number = best.entry.entry_id
-    return Circumstances(
-        dense=best.signs.dense,
-        above=best.signs.above,
-        words=best.signs.words,
-        pieces=best.signs.pieces,
-        above_crowd=scoring.above_crowd([candidate.fit for candidate in found]),
-        agreement=float(dense.get(number, 1) == 1 and lexical.get(number) == 1),
-        length=math.log1p(len(text.split())),
-        across=float(best.relation == "across"),
-    )
+def confidence(text: str, found: Sequence[Candidate], weights: Weights) -> float:
+    """Return the probability that one of the candidates answers the text; 0 where there are none."""
+    if not found:
+        return 0.0
+    best, *others = sorted(found, key=lambda candidate: -candidate.fit)
+    seen = scoring.circumstances(text, best.level, best.signs.pieces, [best.fit, *(other.fit for other in others)])
+    return scoring.confidence(seen, best.relation, weights)
 
 
 def ranks(found: Sequence[Candidate], by: Literal["dense", "lexical"]) -> dict[int, int]:

@@ -49,7 +49,8 @@ class Outcome:
 def read_queries(path: Path) -> list[Query]:
     """Read a file of `{"text", "relevant", "language"?, "history"?}` rows, gzipped or not.
 
-    `history` is a list of texts, or of turns with a `text`. Raises UnreadableFile, naming the line of the first row that is not such a row.
+    `history` is a list of texts, or of turns with a `text`. Raises UnreadableFile, naming the line of the first row
+    that is not such a row.
     """
     queries = []
     for number, row in jsonl.rows(path):

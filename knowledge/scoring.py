@@ -1,11 +1,12 @@
-"""From the signs that a passage answers a question to one number, and to two probabilities.
+"""From the signs that a passage answers a question to one number, and to probabilities.
 
 Knows numbers alone: no text, no index, no model. The weights stand in scoring.json, by family of embedder;
 `benchmarks/tune_search.py` fits them and says on which public data. No weight is tied to a cosine as such: cosines come
-in as their distance from those of everything else, so that an embedder nobody has seen is weighed sanely too.
+in as their distance from what is usual with that embedder, so that one that nobody has seen is weighed sanely too.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,22 +22,20 @@ Relation = Literal["en", "fi", "across"]
 RELATIONS: tuple[Relation, ...] = ("en", "fi", "across")
 
 _WEIGHTS = Path(__file__).with_name("scoring.json")
-_FAMILIES = {"all-MiniLM": "minilm", "": "words"}
+_FAMILIES = {"all-MiniLM": "minilm"}
 _UNKNOWN = "bilingual"
-_CROWD = slice(4, 20)  # the first few may be the same answer again: in another language, as a past reply
+_WORDS_ALONE = "words"
 
 
 class Signs(NamedTuple):
     """What speaks for a passage.
 
-    `dense`: how far its cosine with the question stands above those of the whole index, in standard deviations, and
-    `above`: above those of sentences of everyday life; `hub`: how near it is to every text. `words`, `pieces`, `codes`:
-    BM25 as a share of the most that is possible; `words_of_best`, `pieces_of_best`: of the best that is there.
+    `dense`: how far its cosine with the question stands above the question's cosines with the whole index, in standard
+    deviations. `words`, `pieces`, `codes`: BM25 as a share of the most that is possible; `words_of_best` and
+    `pieces_of_best`: as a share of the best that is there.
     """
 
     dense: float
-    above: float
-    hub: float
     words: float
     pieces: float
     codes: float
@@ -47,96 +46,97 @@ class Signs(NamedTuple):
 class Circumstances(NamedTuple):
     """What tells whether a question has an answer at all.
 
-    The signs of the best passage; how far its fit stands above that of the candidates after the first few; whether
-    vectors and words agree on the best entry; the logarithm of the question's words; whether only the other language has it.
+    `level`: how far the best passage's cosine stands above those that texts of everyday life have with each other, in
+    standard deviations; `pieces`: its BM25 of pieces of words; how far its fit stands above that of the crowd (the
+    candidates after the first few, which may be the same answer again); the logarithm of the question's words, since
+    of a long story less can be found in any passage.
     """
 
-    dense: float
-    above: float
-    words: float
+    level: float
     pieces: float
     above_crowd: float
-    agreement: float
     length: float
-    across: float
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What every sign weighs with embedders of one family."""
+    """What every sign weighs with embedders of one family. `across` is added to the fit of the other language."""
 
     fit: Mapping[Relation, Signs]
-    match: tuple[float, float]
-    """Slope and offset of the probability that a passage of this fit is right."""
-    answer: Circumstances
-    answer_offset: float
+    across: float
+    answer: Mapping[Relation, Circumstances]
+    offset: Mapping[Relation, float]
 
 
-ACROSS = -0.5
-"""Added to the fit of a passage in another language: of two that fit alike an agent wants the customer's."""
+NATIVE = 1.0
+"""Taken from the fit of a passage in another language: of two that fit alike an agent wants the customer's."""
+FAQ = 4.0
+"""Taken from the fit of a past reply: the FAQ comes before what was once written to one customer."""
 AROUND = 3.0
-"""Added to the fit of the passage that has most of the words of the conversation, less to others: "is there parking?" asks of
-the hotel that was talked about."""
-PAST_REPLY = -1.0
-"""Added to the fit of a past reply: the FAQ comes before what was once written to somebody else."""
+"""Added to the fit of the passage that has most of the words of the conversation, less to others: "is there parking?"
+asks of the hotel that was talked about."""
+CROWD = slice(5, 21)
+"""The candidates that a best one is compared with, by their places."""
+MOST_ABOVE = 12.0
+"""Fits further above others say no more: a crowd of one, in a small index, would else make anything sure."""
 
-ANSWERABLE = 0.5
-"""The confidence from which on there is something to reply from."""
+ANSWERABLE = 0.3
+"""The confidence from which on there is something to reply from: of the questions of the fit, six in seven of those
+that have an answer pass, and half of those that have none. A draft that claims too much is seen by the agent, and its
+sentences are checked against their sources; one that holds back helps nobody."""
 
 
 def weights_for(embedder: str | None) -> Weights:
     """Return the weights for the embedder of that name; None where words alone are searched."""
-    name = embedder or ""
-    known = next((family for start, family in _FAMILIES.items() if start and name.startswith(start)), _UNKNOWN)
-    return _families()["words" if not name else known]
+    if embedder is None:
+        return _families()[_WORDS_ALONE]
+    known = next((family for start, family in _FAMILIES.items() if embedder.startswith(start)), _UNKNOWN)
+    return _families()[known]
 
 
 def fits(signs: Numbers, relations: Sequence[Relation], weights: Weights) -> Numbers:
-    """Return how well each passage fits: one row of signs each. Only differences within one question mean something."""
+    """Return how well each passage fits: one row of signs each. Only differences within one question mean something.
+
+    A difference is the logarithm of the odds that the one answers rather than the other.
+    """
     if not len(signs):
         return np.empty(0)
-    table = np.array([weights.fit[relation] for relation in RELATIONS])
+    table = np.array([[*weights.fit[relation], weights.across * (relation == "across")] for relation in RELATIONS])
     chosen = table[[RELATIONS.index(relation) for relation in relations]]
-    found: Numbers = (signs * chosen).sum(axis=1)
+    found: Numbers = (signs * chosen[:, :-1]).sum(axis=1) + chosen[:, -1]
     return found
 
 
-def probability(fit: float, weights: Weights) -> float:
-    """Return the calibrated probability that a passage of this fit answers the question."""
-    slope, offset = weights.match
-    return _sigmoid(slope * fit + offset)
+def circumstances(text: str, level: float, pieces: float, fits_in_order: Sequence[float]) -> Circumstances:
+    """Return what tells whether a question has an answer: the best passage's signs, and all fits, best first."""
+    crowd = fits_in_order[CROWD]
+    above_crowd = fits_in_order[0] - sum(crowd) / len(crowd) if crowd else MOST_ABOVE
+    return Circumstances(level, pieces, min(above_crowd, MOST_ABOVE), math.log1p(len(text.split())))
 
 
-def above_crowd(fits_in_order: Sequence[float]) -> float:
-    """Return how far the first of some fits, best first, stands above the crowd."""
-    if not fits_in_order:
-        return 0.0
-    crowd = fits_in_order[1:][_CROWD] or [0.0]
-    return fits_in_order[0] - sum(crowd) / len(crowd)
+def confidence(seen: Circumstances, relation: Relation, weights: Weights) -> float:
+    """Return the probability that the best passage answers, where half of all questions have an answer."""
+    x = sum(map(float.__mul__, map(float, seen), map(float, weights.answer[relation]))) + weights.offset[relation]
+    return 1 / (1 + math.exp(-max(-40.0, min(x, 40.0))))
 
 
-def confidence(seen: Circumstances, weights: Weights) -> float:
-    """Return the probability that there is an answer, where half of all questions have one."""
-    return _sigmoid(float(np.dot(seen, weights.answer)) + weights.answer_offset)
+def probability(fit: float, best: float, sure: float) -> float:
+    """Return the probability that a passage of this fit answers, where the best one does with probability `sure`."""
+    return sure * math.exp(min(fit - best, 0.0))
 
 
-def _sigmoid(x: float) -> float:
-    """The logistic function, safe at both ends."""
-    return float(1 / (1 + np.exp(-np.clip(x, -40, 40))))
+def read_weights(family: Mapping[str, Any]) -> Weights:
+    """Read one family of scoring.json; a sign that it does not name weighs nothing."""
+    signs, seen = dict.fromkeys(Signs._fields, 0.0), dict.fromkeys(Circumstances._fields, 0.0)
+    return Weights(
+        fit={relation: Signs(**signs | family["fit"][relation]) for relation in RELATIONS},
+        across=family["across"],
+        answer={relation: Circumstances(**seen | family["answer"][relation]) for relation in RELATIONS},
+        offset={relation: family["offset"][relation] for relation in RELATIONS},
+    )
 
 
 @cache
 def _families() -> dict[str, Weights]:
     document: dict[str, Any] = json.loads(_WEIGHTS.read_text(encoding="utf-8"))
     return {name: read_weights(family) for name, family in document["families"].items()}
-
-
-def read_weights(family: Mapping[str, Any]) -> Weights:
-    """Read one family of scoring.json; a sign that it does not name weighs nothing."""
-    nothing = dict.fromkeys(Signs._fields, 0.0)
-    return Weights(
-        fit={relation: Signs(**nothing | family["fit"][relation]) for relation in RELATIONS},
-        match=(family["match"]["slope"], family["match"]["offset"]),
-        answer=Circumstances(**dict.fromkeys(Circumstances._fields, 0.0) | family["answer"]["signs"]),
-        answer_offset=family["answer"]["offset"],
-    )

@@ -18,12 +18,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, selec
 from sqlalchemy.orm import Session, aliased
 
 from knowledge import snapshots
-from knowledge.candidates import Candidate, Finder, circumstances, ranks
+from knowledge.candidates import Candidate, Finder, confidence, ranks
 from knowledge.database import clean_text, listen, utcnow
 from knowledge.entries import Audience, Kind
 from knowledge.indexing import CHANNEL
 from knowledge.questions import needs_passage, questions
-from knowledge.scoring import ANSWERABLE, confidence, probability
+from knowledge.scoring import ANSWERABLE, probability
 from knowledge.serving import embedder_of
 from knowledge.snapshots import EMPTY, Snapshot
 from knowledge.tables import Entry
@@ -238,29 +238,33 @@ class KnowledgeBase:
         self, session: Session, text: str, found: list[Candidate], finder: Finder, k: int, channel: str | None
     ) -> _Found:
         """Return what SQL still shows as the index knows it, and how sure it is that the first k answer."""
-        places = ranks(found, "dense"), ranks(found, "lexical")
-        public: list[Candidate] = []
-        matches: list[Match] = []
-        guidance: list[Match] = []
+        shown: list[tuple[Entry, Candidate]] = []
         for start in range(0, len(found), HYDRATED):
             batch = found[start : start + HYDRATED]
             live = _live(session, [candidate.entry.entry_id for candidate in batch], channel)
             for candidate in batch:
                 entry = live.get(candidate.entry.entry_id)
-                if entry is None or entry.content_hash != candidate.entry.content_hash:
-                    continue
-                score = probability(candidate.fit - _faded(entry), finder.weighed)
-                match = _match(entry, candidate, score, *places)
-                if match.audience == "internal":
-                    guidance += [match] if score >= GUIDING else []
-                    continue
-                matches.append(match)
-                public += [] if match.demoted else [candidate]
-            if sum(not match.demoted for match in matches) >= k:
+                if entry is not None and entry.content_hash == candidate.entry.content_hash:
+                    shown.append((entry, replace(candidate, fit=candidate.fit - _faded(entry))))
+            if sum(_is_usable(entry) for entry, _ in shown) >= k:
                 break
-        matches.sort(key=lambda match: (match.demoted, -round(match.score, 9)))
-        sure = confidence(circumstances(text, public), finder.weighed) if public else 0.0
-        return _Found(matches, guidance, sure)
+        shown.sort(key=lambda pair: (not _is_usable(pair[0]), -round(pair[1].place, 6)))
+        usable = [candidate for entry, candidate in shown if _is_usable(entry)]
+        everything = sorted((candidate for _, candidate in shown), key=lambda candidate: -candidate.place)
+        sure, surest = (confidence(text, each, finder.weighed) for each in (usable, everything))
+        places = ranks(found, "dense"), ranks(found, "lexical")
+        matches: list[Match] = []
+        guidance: list[Match] = []
+        for entry, candidate in shown:
+            internal = entry.audience == "internal"
+            best, most = (everything[0], surest) if internal or not usable else (usable[0], sure)
+            match = _match(entry, candidate, probability(candidate.place, best.place, most), *places)
+            (guidance if internal else matches).append(match)
+        return _Found(matches, [match for match in guidance if match.score >= GUIDING], sure)
+
+
+def _is_usable(entry: Entry) -> bool:
+    return entry.audience != "internal" and entry.demoted_reason is None
 
 
 def _live(session: Session, ids: Sequence[int], channel: str | None) -> dict[int, Entry]:

@@ -96,7 +96,7 @@ def test_the_faq_comes_before_a_past_reply_that_fits_as_well(base: KnowledgeBase
 def test_a_past_reply_shows_no_personal_data(base: KnowledgeBase) -> None:
     (match,) = [m for m in base.search("return coffee").matches if m.kind == "past_reply"]
     shown = match.question + match.answer + match.passage
-    assert match.answer == match.passage == "it is within 30 days."
+    assert match.answer == match.passage == "it is within 30 days. Your order is {order_number}."
     assert not any(secret in shown for secret in ("Tom", "Sawyer", "20431"))
 
 
