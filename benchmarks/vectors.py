@@ -43,7 +43,7 @@ class _Measured(NamedTuple):
 
 
 def run() -> list[Measurement]:
-    """Measure with `BENCH_VECTORS` vectors: some minutes for 200,000 on idle cores; allow half an hour for a million."""
+    """Measure with `BENCH_VECTORS` vectors: minutes for 200,000 on idle cores; allow half an hour for a million."""
     count = int(os.environ.get("BENCH_VECTORS", FULL if (os.cpu_count() or 1) >= 8 else SMALLER))
     vectors, questions = cloud(count), cloud(QUESTIONS, noise=0.5, seed=1, topics=count // 50)
     nearest: Ids = faiss.knn(questions, vectors, K, metric=faiss.METRIC_INNER_PRODUCT)[1]
