@@ -1,6 +1,6 @@
 """The pages of the knowledge, as a browser without scripts sees them: reading, writing, editing, retiring."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -108,7 +108,7 @@ def test_a_token_of_the_api_changes_nothing_here(runtime: Runtime) -> None:
 
 def test_the_list_is_filtered_and_counted(client: TestClient, runtime: Runtime) -> None:
     an_entry(runtime, "a", "Kauanko toimitus kestää?", "Pari päivää.", language="fi", tags=["delivery"])
-    an_entry(runtime, "b", "Is there a shop?", "Yes.", language="en", audience="internal")
+    an_entry(runtime, "b", "Is there a shop?", "Yes.", language="en", audience="internal", review_on=date(2020, 1, 1))
     an_entry(runtime, "c", "Where is my parcel?", "Let me look.", kind="past_reply")
     an_entry(runtime, "d", "Summer sale?", "Until June.", valid_until=datetime(2020, 6, 1, tzinfo=UTC))
     seen = {
@@ -120,6 +120,9 @@ def test_the_list_is_filtered_and_counted(client: TestClient, runtime: Runtime) 
         "kind=past_reply": "1 entry",
         "state=not_valid": "1 entry",
         "state=retired": "0 entries",
+        "state=due": "1 entry",
+        "state=due&q=SHOP&audience=internal": "1 entry",
+        "state=due&language=fi": "0 entries",
         "q=&kind=&language=&audience=&tag=&state=live": "4 entries",
     }
     for query, count in seen.items():
@@ -348,9 +351,7 @@ def test_there_is_no_such_entry(client: TestClient) -> None:
 
 def test_marks_tell_what_a_maintainer_must_know(client: TestClient, runtime: Runtime) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=2)
-    entry = an_entry(
-        runtime, audience="internal", valid_from=tomorrow, review_on=datetime(2020, 1, 1, tzinfo=UTC).date()
-    )
+    entry = an_entry(runtime, audience="internal", valid_from=tomorrow, review_on=date(2020, 1, 1))
     page = client.get(f"/knowledge/entries/{entry.id}").text
     for mark in ("Internal", "Not valid yet", "Due for review"):
         assert f">{mark}</span>" in page, mark

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from api.dependencies import CurrentAgent, RuntimeDep, SessionDep
 from api.web.knowledge_access import KNOWLEDGE, LARGEST_ID, EntryId, entry_of, knowledge_page
 from assistant import usage
+from assistant.runtime import Runtime
 from knowledge import entries, revisions, upkeep
 from knowledge.entries import Audience, Kind, Wanted
 from knowledge.revisions import FieldChange
@@ -22,7 +23,7 @@ from models import Language
 
 router = APIRouter(prefix=KNOWLEDGE, include_in_schema=False)
 
-State = Literal["live", "not_valid", "retired"]
+State = Literal["live", "due", "not_valid", "retired"]
 Text = Annotated[str, Query(max_length=2_000)]
 
 _FOUND = 10  # entries that a customer's question is shown to find
@@ -54,6 +55,18 @@ class Filters:
         if self.state == "not_valid":
             wanted["valid"] = False
         return wanted
+
+    def fits(self, entry: Entry) -> bool:
+        """Tell whether an entry has what is asked for, its state aside."""
+        words = self.q.strip().casefold()
+        said = (entry.question, entry.answer, entry.external_id)
+        return (
+            (not words or any(words in text.casefold() for text in said))
+            and self.kind in (None, entry.kind)
+            and self.language in (None, entry.language)
+            and self.audience in (None, entry.audience)
+            and (not self.tag or self.tag in entry.tags)
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def show_list(
 ) -> Response:
     """Show the entries that the filters let through; with `ask`, what the assistant finds for `q` as a question."""
     asked = bool(ask and filters.q.strip())
-    found, total = ([], 0) if asked else _found(session, filters, after)
+    found, total = ([], 0) if asked else _found(session, runtime, filters, after)
     uses = usage.usage(session, [entry.id for entry in found])
     session.commit()  # no transaction is open while the search waits for its model
     return knowledge_page(
@@ -140,7 +153,12 @@ def _superseded(session: Session, entry: Entry) -> list[Entry]:
     return [one for one in found if one is not None]
 
 
-def _found(session: Session, filters: Filters, after: int | None) -> tuple[list[Entry], int]:
+def _found(session: Session, runtime: Runtime, filters: Filters, after: int | None) -> tuple[list[Entry], int]:
+    """Return a page of entries and one more, and how many there are in all."""
+    if filters.state == "due":
+        every = upkeep.due(session, after_days=runtime.settings.review_after_days)
+        fitting = sorted(filter(filters.fits, every), key=lambda entry: entry.id)
+        return [entry for entry in fitting if entry.id > (after or 0)][: _ON_A_PAGE + 1], len(fitting)
     found = entries.page(session, after=after, limit=_ON_A_PAGE + 1, **filters.wanted)
     return found, entries.count(session, **filters.wanted)
 
