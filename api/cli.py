@@ -20,6 +20,7 @@ from api.commands import (
     knowledge_evaluate,  # noqa: F401
     knowledge_gaps,  # noqa: F401 (adds its commands to the group)
     knowledge_import,  # noqa: F401
+    knowledge_questions,  # noqa: F401
     knowledge_upkeep,  # noqa: F401
     models,
     redact,
