@@ -3,7 +3,7 @@
 What a file would change is found in `knowledge.importing`; how far it is stands in the import itself.
 """
 
-from typing import Annotated, BinaryIO, Literal, cast
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi.responses import Response
@@ -48,7 +48,7 @@ def upload(
     """Keep the file and have a worker preview it; nothing is changed yet."""
     if not file.filename:
         return _page(request, session, agent, refused=True)
-    kept = import_jobs.keep(runtime.settings, cast("BinaryIO", file.file), file.filename)
+    kept = import_jobs.keep(runtime.settings, file.file, file.filename)
     try:
         run = import_jobs.start(
             session, kept, author=agent.name, source=source, kind=kind or None, file_format=file_format or None
