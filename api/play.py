@@ -145,7 +145,7 @@ def _set(runtime: Runtime, receiver: Receiver, secret: str) -> Stage:
     """Make the agent, their token, and the channel whose replies go to the receiver."""
     password = secrets.token_urlsafe(9)
     with runtime.sessions.begin() as session:
-        agent = agents.add(session, email=_EMAIL, name="Aino", password=password)
+        agent = agents.add(session, email=_EMAIL, name="Aino", role="lead", password=password)
         config = {"url": receiver.url, "secrets": [secret]}
         channel = channels.add(session, kind="generic", name="demo", config=config)
         _, token = tokens.create(session, name="demo", scopes=tokens.SCOPES, agent=agent)
