@@ -268,7 +268,7 @@ _SAME = (
 def _limit(embedder: Embedder) -> float:
     """Return the cosine from which questions are one matter: halfway from unlike pairs to pairs that say the same.
 
-    So it holds for any embedder. For MiniLM and for the shipped encoder it is .45; from .40 to .55 the F above hardly moves.
+    So it holds for any embedder. For MiniLM and the shipped one it is .45; from .40 to .55 the F above hardly moves.
     """
     first = _embedded([one for one, _ in _SAME], embedder)
     second = _embedded([other for _, other in _SAME], embedder)
