@@ -133,12 +133,12 @@ def test_labelled_questions_that_would_lose_their_answer(world: World) -> None:
     with world.runtime.sessions.begin() as session:
         labelled.add(session, "When do you open?", ["1"], author="test")
     update_index(world.runtime.engine, world.runtime.index_dir, world.runtime.embedder())
-    new = {"content": b"id,question,answer\n7,Q,A\n"}
+    new = b"id,question,answer\n7,Q,A\n"
     asked = {"source": "shop", "retire_missing": "true"}
-    refused = world.program.post(f"{URL}/import", params=asked, **new)
+    refused = world.program.post(f"{URL}/import", params=asked, content=new)
     assert (refused.status_code, refused.json()["code"]) == (409, "confirmation_required")
     assert "1" in texts(world)
-    run = upload(world, new["content"], source="shop")
+    run = upload(world, new, source="shop")
     work(world, run)
     refused = world.program.post(f"{URL}/imports/{run['id']}/apply", json={"retire_missing": True})
     assert (refused.status_code, refused.json()["code"]) == (409, "confirmation_required")

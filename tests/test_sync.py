@@ -3,6 +3,7 @@
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,7 +37,7 @@ def put(session: Session, *contents: EntryContent) -> None:
     entries.put_many(session, contents, author="test")
 
 
-def done(session: Session, folder: Path, **options: bool) -> ImportReport:
+def done(session: Session, folder: Path, **options: Any) -> ImportReport:
     return sync(session, folder, author="test", **options)
 
 
