@@ -254,7 +254,7 @@ class Citation(Base):
     """What a draft rests on, as it was when the draft was written (the entry may change or go later)."""
 
     __tablename__ = "citation"
-    __table_args__ = (UniqueConstraint("draft_id", "n"),)
+    __table_args__ = (UniqueConstraint("draft_id", "n"), Index("ix_citation_entry", "entry_id"))
 
     id: Mapped[Id]
     draft_id: Mapped[int] = mapped_column(ForeignKey("draft.id", ondelete="CASCADE"))

@@ -211,6 +211,7 @@ def findings(
 def dismiss(number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)], as_json: AsJson = False) -> None:
     """Put a finding aside; it comes back when one of the two texts changes."""
     from api.knowledge_documents import finding_document
+    from assistant import queue
     from assistant.errors import NotFound
     from knowledge import upkeep
 
@@ -219,6 +220,7 @@ def dismiss(number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)], as_
         if pair is None:
             raise NotFound(f"There is no finding {number}: aspa knowledge findings shows which there are.")
         upkeep.dismiss(session, pair.finding, author=author())
+        queue.defer_findings(session)  # frees a past reply that was demoted for it
         found = finding_document(pair).model_dump(mode="json")
     if as_json:
         output.document(found)

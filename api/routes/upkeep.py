@@ -9,6 +9,7 @@ from api.dependencies import Caller, RuntimeDep, SessionDep, caller_with
 from api.knowledge_documents import finding_document
 from api.knowledge_schemas import EntryList, FindingOut, FindingsOut, LabelledIn, LabelledList, LabelledOut
 from api.schemas import OptionalName
+from assistant import queue
 from assistant.errors import NotFound
 from knowledge import labelled, upkeep
 
@@ -57,6 +58,7 @@ def dismiss_finding(session: SessionDep, caller: Writer, number: Number) -> Any:
     if pair is None:
         raise NotFound(f"There is no finding {number}: GET findings lists which there are.")
     upkeep.dismiss(session, pair.finding, author=caller.name)
+    queue.defer_findings(session)  # frees a past reply that was demoted for it
     return finding_document(pair)
 
 

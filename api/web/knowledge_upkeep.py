@@ -87,6 +87,7 @@ def dismiss(session: SessionDep, agent: Maintainer, number: EntryId) -> Response
     if pair is None:
         raise NotFound(f"There is no finding {number}.")
     upkeep.dismiss(session, pair.finding, author=agent.name)
+    queue.defer_findings(session)  # frees a past reply that was demoted for it
     return redirect(f"{UPKEEP}?done=dismissed")
 
 

@@ -13,6 +13,7 @@ def upgrade() -> None:
     _extend_entry()
     op.add_column("draft", sa.Column("guidance", postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False))
     op.add_column("citation", sa.Column("language", sa.Text(), nullable=True))
+    op.create_index("ix_citation_entry", "citation", ["entry_id"])
     _create_finding()
     op.create_table(
         "labelled_question",
