@@ -137,7 +137,13 @@ def test_labelled_questions(world: World) -> None:
     added = world.program.post(url, json={"text": " When? ", "relevant": ["hours"]}).json()
     assert (added["text"], added["relevant"], added["author"]) == ("When?", ["hours"], "program")
     assert [question["id"] for question in world.program.get(url).json()["questions"]] == [added["id"]]
-    for wrong in ({"text": " "}, {"text": "x" * 2_001}, {"text": "When?", "relevant": [""]}, {"relevant": []}):
+    refused: list[dict[str, Any]] = [
+        {"text": " "},
+        {"text": "x" * 2_001},
+        {"text": "When?", "relevant": [""]},
+        {"relevant": []},
+    ]
+    for wrong in refused:
         assert (wrong, world.program.post(url, json=wrong).status_code) == (wrong, 422)
     assert world.program.delete(f"{url}/{added['id']}").status_code == 204
     assert world.program.delete(f"{url}/{added['id']}").status_code == 404
@@ -145,13 +151,14 @@ def test_labelled_questions(world: World) -> None:
 
 
 def test_previews(judged: World) -> None:
-    judged.a_draft(text="What about parking?")
+    asked = "Where can I park my car?"
+    judged.a_draft(text=asked)
     url = f"{URL}/entries/preview"
-    new = {"external_id": "parking", "question": "What about parking?", "answer": "There is parking."}
+    new = {"external_id": "parking", "question": asked, "answer": "Behind the shop."}
     gained = judged.program.post(url, json={"change": new}).json()
-    assert [(answer["change"], answer["question"]) for answer in gained["answers"] if answer["change"] == "gained"] == [
-        ("gained", "What about parking?")
-    ]
+    (answer,) = (answer for answer in gained["answers"] if answer["question"] == asked)
+    assert (answer["labelled"], answer["after"]["sources"][0]["external_id"]) == (False, "parking")
+    assert gained["asked"] == 3
     assert (gained["recall_before"], gained["recall_after"], gained["needs_confirmation"]) == (1.0, 1.0, False)
     number = judged.program.get(f"{URL}/entries").json()["entries"][0]["id"]
     lost = judged.program.post(url, json={"entry_id": number, "change": {"retired": True}}).json()
