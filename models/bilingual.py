@@ -37,7 +37,11 @@ _SHORTEST, _LONGEST = 3, 5
 
 def clean(text: str) -> str:
     """Return the text as the tokenizer is taught: NFC, lower case; a lone surrogate counts as a question mark."""
-    return unicodedata.normalize("NFC", text.encode(errors="replace").decode()).lower()
+    return _composed(text).lower()
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text.encode(errors="replace").decode())
 
 
 def words(text: str) -> list[str]:
@@ -63,8 +67,8 @@ class StaticHalf:
 
     def __init__(self, weights: dict[str, Any]) -> None:
         """Take the tables from the weights file: whole numbers with a scale per row."""
-        self._pieces, self._groups = _rows(weights, "static.pieces"), _rows(weights, "static.groups")
-        self._mix = np.asarray(weights["static.mix"].float().numpy())
+        self._pieces = _rows(weights, "static.pieces") @ _rows(weights, "static.turn")
+        self._groups, self._mix = _rows(weights, "static.groups"), _rows(weights, "static.mix")
 
     def embed(self, texts: Sequence[str], pieces: Sequence[Sequence[int]]) -> Vectors:
         """Return a unit vector per cleaned text, given its pieces; a text without any has the unknown piece's."""
@@ -117,25 +121,27 @@ class BilingualEmbedder:
         Raises ModelError where a file is missing or broken.
         """
         weights, self._settings = _read(folder)
+        try:
+            self._static = StaticHalf(weights)
+            self._contextual = ContextualHalf(weights, self._settings["shape"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # whole, but of another version
+            raise _broken(folder / WEIGHTS, error) from error
         self._tokenizer = _tokenizer(folder)
         self._english = english
         self._identifier = WordLanguageIdentifier()
-        self._static = StaticHalf(weights)
-        shape = self._settings.get("shape")
-        self._contextual = ContextualHalf(weights, shape) if shape else None
         self._lock = threading.Lock()
         self.name = f"bilingual@{_fingerprint(folder, english.name)}"
         self.dimension = english.dimension
 
     def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
         """Return one unit vector per text; equal texts are computed once. Questions and passages are read alike."""
-        cleaned = [clean(text) for text in texts]
-        distinct = {text: number for number, text in reversed(list(enumerate(cleaned)))}
-        places = {text: number for number, text in enumerate(distinct)}
-        found = self._embed([texts[number] for number in distinct.values()], list(distinct))
-        return found[[places[text] for text in cleaned]]
+        composed = [_composed(text) for text in texts]
+        places = {text: number for number, text in enumerate(dict.fromkeys(composed))}
+        found = self._embed(list(places))
+        return found[[places[text] for text in composed]]
 
-    def _embed(self, texts: list[str], cleaned: list[str]) -> Vectors:
+    def _embed(self, texts: list[str]) -> Vectors:
+        cleaned = [clean(text) for text in texts]
         pieces = [e.ids for e in self._tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)]
         static = self._static.embed(cleaned, pieces)
         english = [n for n, text in enumerate(texts) if self._identifier.identify(text) == "en"]
@@ -144,7 +150,7 @@ class BilingualEmbedder:
         if english:
             share = self._settings["english"]
             found[english] = (1 - share) * static[english] + share * self._english.embed([texts[n] for n in english])
-        if other and self._contextual:
+        if other:
             share = self._settings["contextual"]
             with self._lock:
                 contextual = self._contextual.embed([pieces[n] for n in other])

@@ -6,8 +6,10 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from models import Embedder, ModelError
 from models.bilingual import FOLDER, TOKENIZER, WEIGHTS, BilingualEmbedder
@@ -61,7 +63,7 @@ def test_inflected_forms_and_compounds_lie_near_their_word(embedder: Embedder) -
     assert word @ compound > word @ other + 0.2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.text(alphabet=st.characters(codec=None), max_size=80))
 def test_no_text_upsets_it(text: str) -> None:
     vector = load_embedder("builtin").embed([text])
@@ -106,6 +108,23 @@ def test_missing_or_broken_weights_are_one_clear_error(tmp_path: Path, name: str
     (folder / name).unlink()
     with pytest.raises(ModelError, match="install the package again"):
         BilingualEmbedder(load_embedder("minilm"), folder)
+
+
+def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    copytree(FOLDER, folder)
+    save_file({"static.mix": torch.zeros(2, 2)}, str(folder / WEIGHTS), metadata={"settings": "{}"})
+    with pytest.raises(ModelError, match="install the package again"):
+        BilingualEmbedder(load_embedder("minilm"), folder)
+
+
+def test_a_language_is_read_by_its_own_half(embedder: Embedder) -> None:
+    """English keeps much of MiniLM's own vector; Finnish, which MiniLM cannot read, has none of it."""
+    minilm = load_embedder("minilm")
+    english, finnish = "Where is the parcel that I ordered last week?", "Missä viipyy viime viikolla tilaamani paketti?"
+    assert embedder.embed([english])[0] @ minilm.embed([english])[0] > 0.8
+    assert embedder.embed([finnish])[0] @ minilm.embed([english])[0] > 0.5
+    assert embedder.embed([finnish])[0] @ minilm.embed([finnish])[0] < 0.4
 
 
 def test_the_folder_that_ships_is_small_and_tells_what_it_is() -> None:
