@@ -11,10 +11,12 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from sqlalchemy import update
 
 from api.app import create_app
 from assistant import import_jobs
 from assistant.runtime import Runtime
+from assistant.tables import Agent
 from knowledge import entries, labelled
 from knowledge.entries import EntryContent
 from tests.knowledge_stages import a_maintainer, an_entry, cleared, indexed
@@ -62,8 +64,10 @@ def address(maintained: Runtime) -> Iterator[str]:
 
 @pytest.fixture
 def runtime(maintained: Runtime) -> Runtime:
-    """The runtime, before anything is known."""
+    """The runtime, before anything is known, and with Aino's pages in English."""
     cleared(maintained)
+    with maintained.sessions.begin() as session:
+        session.execute(update(Agent).values(language="en"))
     return maintained
 
 
