@@ -43,8 +43,8 @@ PENALTY = 0.01
 """On squared weights: public data is not a company's, so that none may grow far on its account."""
 STORIES = 0.4
 """Of the questions, those that stand among other sentences."""
-ENOUGH = 100
-"""Questions with and without an answer that a relation needs for weights of its own."""
+DRAWN = 0.03
+"""How strongly the slopes of one relation are drawn towards those of all."""
 
 
 def corpora(data: Path) -> Iterator[Corpus]:
@@ -304,38 +304,42 @@ def rank(asked: Sequence[Asked], weights: Weights) -> list[Best]:
 def fit_answer(ranked: Sequence[Best]) -> dict[str, Any]:
     """Fit P(there is an answer) for each relation of the best candidate, every group counting the same.
 
-    Half of all questions have an answer. Where a relation has too few questions, all are used.
+    Half of all questions have an answer. Each relation's slopes are drawn towards those of all, since each has been
+    seen in few kinds of text; none is negative.
     """
+    sizes = Counter((best.group, best.answerable) for best in ranked)
+    told = np.array([best.seen for best in ranked])
+    across = np.array([best.relation == "across" for best in ranked])
+    told[across, Circumstances._fields.index("pieces")] = 0  # names alone are the same: a FAQ has few
+    answerable = np.array([best.answerable for best in ranked])
+    shares = np.array([1 / sizes[best.group, best.answerable] for best in ranked])
+    scale = told.std(axis=0) + 1e-9
+    common, _ = _logistic(told / scale, answerable, shares, np.zeros(len(scale)))
     weights, offsets = {}, {}
     for relation in RELATIONS:
-        mine = [best for best in ranked if best.relation == relation]
-        both = min(sum(b.answerable for b in mine), sum(not b.answerable for b in mine))
-        used = mine if both >= ENOUGH else list(ranked)
-        sizes = Counter((best.group, best.answerable) for best in used)
-        told = np.array([best.seen for best in used])
-        if relation == "across":
-            told[:, Circumstances._fields.index("pieces")] = 0  # names alone are the same: a FAQ has few
-        shares = np.array([1 / sizes[best.group, best.answerable] for best in used])
-        slopes, offset = _logistic(told, np.array([b.answerable for b in used]), shares / shares.sum())
-        weights[relation] = dict(zip(Circumstances._fields, slopes.round(3).tolist(), strict=True))
+        mine = np.array([best.relation == relation for best in ranked])
+        slopes, offset = _logistic(told[mine] / scale, answerable[mine], shares[mine], common)
+        weights[relation] = dict(zip(Circumstances._fields, (slopes / scale).round(3).tolist(), strict=True))
         offsets[relation] = round(offset, 3)
+    weights["across"]["pieces"] = 0.0
     return {"answer": weights, "offset": offsets}
 
 
-def _logistic(told: Table, answerable: NDArray[np.bool_], shares: Table) -> tuple[Table, float]:
-    """Return slopes, none of them negative, and offset of a logistic regression with weighted rows."""
-    scale = told.std(axis=0) + 1e-9
-    rows_ = np.c_[told / scale, np.ones(len(told))] * np.where(answerable, 1.0, -1.0)[:, None]
+def _logistic(told: Table, answerable: NDArray[np.bool_], shares: Table, prior: Table) -> tuple[Table, float]:
+    """Return slopes, drawn towards the prior, and offset of a logistic regression with weighted rows."""
+    signed = np.c_[told, np.ones(len(told))] * np.where(answerable, 1.0, -1.0)[:, None]
+    shares = shares / shares.sum()
 
     def loss(weights: Table) -> tuple[float, Table]:
-        margins = rows_ @ weights
+        margins = signed @ weights
         pull = shares / (1 + np.exp(np.clip(margins, -40, 40)))
-        penalty = np.r_[weights[:-1], 0.0] * 2e-3
-        return float(shares @ np.logaddexp(0, -margins) + penalty @ weights / 2), penalty - pull @ rows_
+        apart = np.r_[weights[:-1] - prior, 0.0]
+        total = float(shares @ np.logaddexp(0, -margins) + DRAWN * apart @ apart)
+        return total, 2 * DRAWN * apart - pull @ signed
 
-    bounds = [(0.0, None)] * told.shape[1] + [(None, None)]
-    found = minimize(loss, np.zeros(told.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return found[:-1] / scale, float(found[-1])
+    bounds = [(0.0, None)] * len(prior) + [(None, None)]
+    found = minimize(loss, np.r_[prior, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return found[:-1], float(found[-1])
 
 
 def fit(asked: Sequence[Asked], *, dense: bool = True) -> dict[str, Any]:
@@ -355,7 +359,7 @@ def quality(name: str, asked: Sequence[Asked], weights: Weights) -> str:
     sure = [(b.answerable, scoring.confidence(b.seen, b.relation, weights)) for b in ranked]
     separated = auroc([s for known, s in sure if known], [s for known, s in sure if not known])
     passed = [
-        f"{np.mean([s >= scoring.ANSWERABLE for known, s in sure if known is answerable] or [0]):.2f}"
+        f"{np.mean([float(s >= scoring.ANSWERABLE) for known, s in sure if known is answerable] or [0.0]):.2f}"
         for answerable in (True, False)
     ]
     recalls = [f"{np.mean([any(best.right[:k]) for best in known]):.3f}" for k in (1, 5)]

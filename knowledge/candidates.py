@@ -7,7 +7,7 @@ Knows no database: whether an entry may still be shown is for `search` to see.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 
 from knowledge import scoring
 from knowledge.keywords import WordScores
+from knowledge.passages import sentences
 from knowledge.scoring import AROUND, FAQ, NATIVE, Relation, Signs, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from models import Embedder, Language, Vectors
@@ -26,6 +27,9 @@ CROWD = 1000
 """Vectors of the index that a question's cosines are compared with, at most."""
 TURNS = 4
 """Of what was said before, looked at to know what a question is about."""
+SENTENCES = 5
+SHORTEST = 3
+"""Sentences of a message that are looked for one by one, and the words that each has at least."""
 FEW = 50
 """An index of so many vectors says as much about what is usual as the yardstick does."""
 
@@ -82,16 +86,20 @@ class Finder:
     ) -> list[list[Candidate]]:
         """Return for each text one candidate per entry, best first.
 
-        `history` is what was said before: of entries that fit alike, that which speaks of the same things comes first.
+        A text of several sentences is looked for as a whole and by each of them: people tell a story and ask at its
+        end. `history` is what was said before: of entries that fit alike, the one that speaks of the same comes first.
         """
         if self.snapshot.keywords is None:
             return [[] for _ in texts]
-        vectors = self._embedder.embed(texts, role="question") if self._embedder else None
+        read = [_readings(text) for text in texts]
+        distinct = list(dict.fromkeys(reading for readings in read for reading in readings))
+        vectors = self._embedder.embed(distinct, role="question") if self._embedder and distinct else None
         before = "\n".join(history[-TURNS:])
-        return [
-            self._find(text, None if vectors is None else vectors[n], language, before) if text else []
-            for n, text in enumerate(texts)
-        ]
+        found = {
+            reading: self._find(reading, None if vectors is None else vectors[n], language, before)
+            for n, reading in enumerate(distinct)
+        }
+        return [_merged([found[reading] for reading in readings]) for readings in read]
 
     @cached_property
     def _embedder(self) -> Embedder | None:
@@ -128,7 +136,7 @@ class Finder:
             part, cosine = self.snapshot.passage[numbers[place]], float(cosines[place])
             level = self._level(cosine)
             best[entry.entry_id] = Candidate(entry, part, cosine, level, Signs(*signs[place].tolist()), related, fit)
-        return sorted(best.values(), key=lambda c: (-round(c.place, 6), c.entry.kind != "faq", c.entry.entry_id))
+        return list(best.values())
 
     def _around(self, text: str, before: str) -> dict[int, float]:
         """Return how well passages fit the words of the question and of what was said before, the best one being 1."""
@@ -183,6 +191,43 @@ class Finder:
         wanted = sorted({id_ for ids in parts for id_ in ids})
         near = dict(zip(wanted, (self.snapshot.vectors.get(wanted) @ vector).tolist(), strict=True))
         return np.array([max(near[id_] for id_ in ids) for ids in parts])
+
+
+def _readings(text: str) -> list[str]:
+    """Return the text and, if it has several, its sentences."""
+    parts = [part for part in sentences(text) if len(part.split()) >= SHORTEST][:SENTENCES]
+    return [text, *(part for part in parts if part != text)] if len(parts) > 1 else [text] if text else []
+
+
+def _merged(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return one candidate for each entry of all readings, best first: what fits the whole and one of its sentences.
+
+    Measured on questions put among other sentences: the mean of both beats the whole by 4 points of recall@1, and is
+    better than the best sentence alone.
+    """
+    whole, *parts = found or [[]]
+    merged = {candidate.entry.entry_id: candidate for candidate in whole}
+    if parts:
+        lowest = min((candidate.fit for candidate in whole), default=0.0)
+        fits = {number: candidate.fit for number, candidate in merged.items()}
+        best: dict[int, Candidate] = {}
+        for candidate in (candidate for part in parts for candidate in part):
+            number = candidate.entry.entry_id
+            if number not in best or candidate.fit > best[number].fit:
+                best[number] = candidate
+        least = min((candidate.fit for candidate in best.values()), default=0.0)
+        for number in fits.keys() | best.keys():
+            ways = [way for way in (best.get(number), merged.get(number)) if way is not None]
+            fit = (fits.get(number, lowest) + (best[number].fit if number in best else least)) / 2
+            pieces = max(way.signs.pieces for way in ways)
+            merged[number] = replace(
+                max(ways, key=lambda way: way.fit),
+                fit=fit,
+                level=max(way.level for way in ways),
+                cosine=max(way.cosine for way in ways),
+                signs=ways[0].signs._replace(pieces=pieces),
+            )
+    return sorted(merged.values(), key=lambda c: (-round(c.place, 6), c.entry.kind != "faq", c.entry.entry_id))
 
 
 def relation(question: Language | None, passage: Language | None) -> Relation:

@@ -144,7 +144,9 @@ class BilingualEmbedder:
         cleaned = [clean(text) for text in texts]
         pieces = [e.ids for e in self._tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)]
         static = self._static.embed(cleaned, pieces)
-        english = [n for n, text in enumerate(texts) if self._identifier.identify(text) == "en"]
+        # what does not tell its language ("Australian dollar") is read in the one that it is nearer to
+        found_in = [self._identifier.identify(text) or self._identifier.lean(text) for text in texts]
+        english = [n for n, language in enumerate(found_in) if language == "en"]
         other = sorted(set(range(len(texts))) - set(english))
         found = static.copy()
         if english:

@@ -74,6 +74,15 @@ class WordLanguageIdentifier:
         likely = max(fi, en) / count
         return language if likely > _LEAST_LIKELY or own[language] > len(found) / 8 else None
 
+    def lean(self, text: str) -> Language | None:
+        """Return which of the two languages a text is nearer to, however little it tells; None without words."""
+        found = [word for word in words(text) if word not in _EITHER]
+        if not found:
+            return None
+        fi, en, _ = _likelihood(found)
+        small = sum((word in _OWN["fi"]) - (word in _OWN["en"]) for word in found)
+        return "fi" if fi - en + _SMALL_WORD * small > 0 else "en"
+
 
 def words(text: str) -> list[str]:
     """Return a text's words in lower case, without addresses, codes and numbers."""

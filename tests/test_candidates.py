@@ -86,6 +86,14 @@ def test_what_was_said_before_tells_twins_apart(finder: Finder) -> None:
         assert names(finder, "is there parking", history)[0] == f"parking-{name}"
 
 
+def test_a_question_is_found_among_other_sentences(finder: Finder) -> None:
+    """Of a long story, the whole resembles nothing."""
+    story = "My sister visited us from Oulu last week. Can I return coffee? The weather has been lovely all summer."
+    assert names(finder, story)[0] == "returns"
+    alone, among = (finder.find([text], "en")[0][0] for text in ("Can I return coffee?", story))
+    assert among.level == pytest.approx(alone.level)
+
+
 def test_codes_are_found_in_any_language(finder: Finder) -> None:
     assert names(finder, "price of XK-200")[0] == "mylly"
 

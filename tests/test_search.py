@@ -147,6 +147,96 @@ def test_an_entry_is_shown_while_it_is_valid(
     assert ("returns" in found(base, "return coffee")) is shown
 
 
+def index_again(base: KnowledgeBase, engine: Engine, index: Path) -> None:
+    update_index(engine, index, FakeEmbedder())
+    base.refresh()
+
+
+def test_a_superseded_entry_is_not_shown_while_its_successor_is_live(
+    base: KnowledgeBase, engine: Engine, index: Path
+) -> None:
+    change(engine, "hours", supersedes=["returns", "reply-1"])
+    index_again(base, engine, index)
+    assert "returns" not in found(base, "return coffee")
+    assert "reply-1" in found(base, "return coffee")  # of another kind
+    with Session(engine) as session, session.begin():
+        entry = entries.find(session, "faq", "hours")
+        assert entry is not None
+        entries.retire(session, entry, author="test")
+    assert "returns" in found(base, "return coffee")
+
+
+def test_an_entry_does_not_supersede_before_it_is_valid(base: KnowledgeBase, engine: Engine, index: Path) -> None:
+    change(engine, "hours", supersedes=["returns"], valid_from=NOW + timedelta(days=1))
+    index_again(base, engine, index)
+    assert "returns" in found(base, "return coffee")
+
+
+def test_an_internal_entry_guides_and_is_no_match(base: KnowledgeBase, engine: Engine, index: Path) -> None:
+    change(engine, "returns", audience="internal")
+    index_again(base, engine, index)
+    result = base.search("Can I return coffee?")
+    assert "returns" not in [match.external_id for match in result.matches]
+    assert [match.external_id for match in result.guidance] == ["returns"]
+    assert result.guidance[0].audience == "internal"
+
+
+def test_internal_entries_alone_answer_nothing(engine: Engine, tmp_path: Path) -> None:
+    internal = ENTRIES[1].model_copy(update={"audience": "internal"})
+    with Session(engine) as session, session.begin():
+        entries.put(session, internal, author="test")
+    update_index(engine, tmp_path, FakeEmbedder())
+    result = KnowledgeBase(engine, tmp_path, FakeEmbedder()).search("Can I return coffee?")
+    assert (result.matches, result.answerable, result.confidence) == ((), False, 0.0)
+    assert len(result.guidance) == 1
+
+
+def test_an_entry_for_one_channel_answers_there_alone(base: KnowledgeBase, engine: Engine, index: Path) -> None:
+    change(engine, "returns", channel="Instagram")
+    index_again(base, engine, index)
+    assert "returns" not in found(base, "return coffee")
+    for channel, shown in (("instagram", True), ("mail", False)):
+        names = [match.external_id for match in base.search("return coffee", channel=channel).matches]
+        assert ("returns" in names) is shown
+
+
+def test_a_demoted_past_reply_comes_last(base: KnowledgeBase, engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        entry = entries.find(session, "past_reply", "reply-1")
+        assert entry is not None
+        entry.demoted_reason = "It says 30 days, the FAQ says 60."
+    last = base.search("return coffee").matches[-1]
+    assert (last.external_id, last.demoted) == ("reply-1", True)
+
+
+def test_each_question_of_a_message_has_its_best_passage_first(base: KnowledgeBase) -> None:
+    result = base.search("When are you open? And can I return coffee?")
+    assert result.questions == ("When are you open?", "And can I return coffee?")
+    assert [(match.external_id, match.best_for) for match in result.matches[:2]] == [("hours", (0,)), ("returns", (1,))]
+    assert len({match.external_id for match in result.matches}) == len(result.matches)
+
+
+def test_small_talk_is_not_answerable(base: KnowledgeBase) -> None:
+    result = base.search("Thanks a lot, have a nice day!")
+    assert (result.needs_passage, result.answerable) == (False, False)
+
+
+def test_what_was_said_before_decides_between_twins(engine: Engine, tmp_path: Path) -> None:
+    twins = [
+        ENTRIES[1].model_copy(
+            update={"external_id": name, "question": "Is there parking?", "answer": f"The {name} has some."}
+        )
+        for name in ("Anchor", "Bell")
+    ]
+    with Session(engine) as session, session.begin():
+        entries.put_many(session, twins, author="test")
+    update_index(engine, tmp_path, FakeEmbedder())
+    base = KnowledgeBase(engine, tmp_path, FakeEmbedder())
+    for name in ("Anchor", "Bell"):
+        best = base.search("is there parking", history=["Hello", f"A room at the {name}, please."]).matches[0]
+        assert best.external_id == name
+
+
 def test_entries_that_cannot_be_shown_do_not_use_up_the_places(engine: Engine, tmp_path: Path) -> None:
     contents = [ENTRIES[1].model_copy(update={"external_id": f"n{n}", "answer": f"Answer {n}."}) for n in range(40)]
     with Session(engine) as session, session.begin():
