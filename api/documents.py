@@ -1,9 +1,9 @@
 """What is stored → what goes out: conversations, messages and drafts as documents of the JSON API."""
 
-from api.schemas import ConversationDetail, ConversationOut, CustomerIn, DraftOut, MessageOut
+from api.schemas import CitationOut, ConversationDetail, ConversationOut, CustomerIn, DraftOut, MessageOut
 from assistant import decisions
 from assistant.inbox import Row
-from assistant.tables import UNDECIDED, Conversation, Draft, Message
+from assistant.tables import UNDECIDED, Citation, Conversation, Draft, Message
 
 _PREVIEW = 200
 
@@ -13,11 +13,16 @@ def draft_document(draft: Draft) -> DraftOut:
     return DraftOut.model_validate(
         {
             **{name: getattr(draft, name) for name in _DRAFT_COLUMNS},
-            "citations": draft.citations,
+            "citations": [_citation(citation, draft.language) for citation in draft.citations],
             "fingerprint": decisions.fingerprint(draft) if draft.status in UNDECIDED else None,
             "decided_by": draft.decider.name if draft.decider else None,
         }
     )
+
+
+def _citation(citation: Citation, language: str | None) -> CitationOut:
+    found = CitationOut.model_validate(citation)
+    return found if citation.language != language else found.model_copy(update={"language": None})
 
 
 def conversation_line(row: Row) -> ConversationOut:

@@ -105,7 +105,7 @@ class Sentence(Wire):
 
 
 class CitationOut(Wire):
-    """A source, as it was when the draft was written."""
+    """A source, as it was when the draft was written; `language` stands there where it is not the draft's."""
 
     n: int
     entry_id: int
@@ -113,7 +113,7 @@ class CitationOut(Wire):
     title: str
     excerpt: str
     url: str | None
-    language: str | None
+    language: str | None = Field(None, exclude_if=lambda language: language is None)
 
 
 class GuidanceOut(Wire):
@@ -134,7 +134,7 @@ class DraftDocument(Wire):
     sentences: list[Sentence]
     unsupported_facts: list[str]
     citations: list[CitationOut]
-    guidance: list[GuidanceOut]
+    guidance: list[GuidanceOut] = Field([], exclude_if=lambda guidance: not guidance)
     confidence: float | None
     model: str | None
     timings_ms: dict[str, float]

@@ -89,7 +89,10 @@ class DraftReply:
     guidance: tuple[Guidance, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON document of `aspa draft --json`."""
+        """Return the JSON document of `aspa draft --json`.
+
+        `guidance` is there only where there is some, a citation's `language` only where it is not the reply's.
+        """
         return {
             "status": self.status,
             "origin": self.origin,
@@ -107,11 +110,11 @@ class DraftReply:
                     "title": c.title,
                     "excerpt": c.excerpt,
                     "url": c.url,
-                    "language": c.language,
+                    **({"language": c.language} if c.language not in (None, self.language) else {}),
                 }
                 for c in self.citations
             ],
-            "guidance": [asdict(entry) for entry in self.guidance],
+            **({"guidance": [asdict(entry) for entry in self.guidance]} if self.guidance else {}),
             "confidence": self.confidence,
             "model": self.model,
             "timings_ms": dict(self.timings_ms),

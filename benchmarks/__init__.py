@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SUBJECTS = ("retrieval", "search", "vectors", "receipt", "drafting", "redaction")
+SUBJECTS = ("retrieval", "search", "embedding", "vectors", "receipt", "drafting", "redaction")
 
 
 @dataclass(frozen=True)

@@ -181,11 +181,11 @@ def test_the_document_is_the_contract() -> None:
     """Exactly the fields of `aspa draft --json`."""
     document = drafted("Can I return my grinder?").document()
     assert list(document) == [
-        "status", "origin", "language", "text", "sentences", "unsupported_facts", "citations", "guidance", "confidence",
+        "status", "origin", "language", "text", "sentences", "unsupported_facts", "citations", "confidence",
         "model", "timings_ms",
     ]  # fmt: skip
     assert list(document["sentences"][0]) == ["text", "supported", "citations"]
-    assert list(document["citations"][0]) == ["n", "entry_id", "external_id", "title", "excerpt", "url", "language"]
+    assert list(document["citations"][0]) == ["n", "entry_id", "external_id", "title", "excerpt", "url"]
 
 
 def test_the_latest_message_decides_the_language() -> None:

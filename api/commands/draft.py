@@ -58,7 +58,7 @@ def show(document: dict[str, Any]) -> None:
     for citation in document["citations"]:
         where = f" – {citation['url']}" if citation["url"] else ""
         output.say(f"  [{citation['n']}] {citation['title']} ({citation['external_id']}){where}")
-    for entry in document["guidance"]:
+    for entry in document.get("guidance", ()):
         output.say(f"  only for you: {entry['title']}: {entry['excerpt']}")
     confidence = "" if document["confidence"] is None else f", confidence {document['confidence']:.2f}"
     writer = f" ({document['model']})" if document["origin"] == "model" else ""
