@@ -374,7 +374,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tune_search")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--embedder", default="builtin")
-    parser.add_argument("--family", default="bilingual", help="of scoring.json; words: without vectors")
+    parser.add_argument("--family", default="bilingual", help="of scoring.json; words, without vectors, is fitted too")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     options = parser.parse_args()
     embedder = KeptEmbedder(load_embedder(options.embedder), RUNS)
@@ -383,13 +383,13 @@ def main() -> None:
         asked[corpus.name] = ask(corpus, embedder)
         print(f"{corpus.name}: {len(corpus.items)} entries, {len(corpus.queries)} questions", file=sys.stderr)
     every = [a for some in asked.values() for a in some]
-    family = fit(every, dense=options.family != "words")
+    fitted = {options.family: fit(every), "words": fit(every, dense=False)}
     for name, some in asked.items():
-        print(quality(name, some, scoring.read_weights(family)))
-    print(json.dumps(family, indent=1))
+        print(quality(name, some, scoring.read_weights(fitted[options.family])))
+    print(json.dumps(fitted, indent=1))
     if not options.dry:
         document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-        document["families"][options.family] = family
+        document["families"] |= fitted
         WEIGHTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
