@@ -47,7 +47,7 @@ def run() -> list[Measurement]:
 
 def _plain() -> Callable[[Sequence[str]], Vectors]:
     """Return the loop that anybody would write: a batch at a time, in the order in which the texts come."""
-    model = SentenceTransformer(get_model_path(), device="cpu")
+    model = SentenceTransformer(str(get_model_path()), device="cpu")
 
     def encode(texts: Sequence[str]) -> Vectors:
         batches = (list(texts[start : start + PLAIN_BATCH]) for start in range(0, len(texts), PLAIN_BATCH))
