@@ -131,10 +131,11 @@ def _news(corpus: Path) -> Iterator[Row]:
     with gzip.open(corpus, "rt", encoding="utf-8") as stream:
         for row in map(json.loads, stream):
             if row["split"] == "test":
-                yield _joined(row["tokens"], row["tags"])
+                yield joined(row["tokens"], row["tags"])
 
 
-def _joined(tokens: list[str], tags: list[str]) -> Row:
+def joined(tokens: list[str], tags: list[str]) -> Row:
+    """Return a sentence of the corpus as one text, with the names of persons in it."""
     text, spans = "", list[Span]()
     for token, tag in zip(tokens, tags, strict=True):
         text += " " if text and token not in ".,!?:;)" else ""

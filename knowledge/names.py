@@ -7,13 +7,14 @@ writes it so. Knows no identifiers of other kinds; which texts are looked throug
 import re
 import tomllib
 from bisect import bisect_left
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 
 from knowledge.inflection import bare, forms, without_clitic
 from knowledge.keywords import stems
+from knowledge.unlisted import Surroundings, chance
 
 _LISTS = Path(__file__).parent / "wordlists"
 _CASE = r"n|t|a|ä|en|in|iin|ta|tä|lle|lla|llä|lta|ltä|ssa|ssä|sta|stä|ksi|na|nä"
@@ -28,6 +29,10 @@ _STREET = re.compile(r"(?:kat(?:u|ua)|kad(?:un|ulla|ulle|ulta)|tie|tien|tiell[e�
 _SURNAME = re.compile(
     r"..(?:[aouyäö]nen|(?:qvist|ström|lund|berg|holm|gren|blom|sson)(?:i?n|ille|ill[aä]|ilt[aä]|ista)?)$"
 )
+LIKELY = 0.03
+"""The chance from which a word that opens a sentence is taken for a name."""
+UNLIKELY = 0.005
+"""The chance under which a capitalised word inside a sentence is taken for none."""
 _COMPANY = frozenset(("oy", "ab", "ltd", "inc", "gmbh", "oyj", "ry", "llc", "plc", "studio"))
 
 _I = re.IGNORECASE
@@ -115,6 +120,16 @@ def find_names(text: str, given: Iterable[str] = (), known: Set[str] = frozenset
     return found.spans()
 
 
+def candidates(text: str) -> Iterator[tuple[int, int, bool, Surroundings]]:
+    """Yield where a text has a capitalised word that no list says to be none's name, whether it opens a sentence, and
+    what stands around it: what `unlisted` is fitted on."""
+    words = _words(text)
+    names = _Names(text, words, frozenset())
+    for place, word in enumerate(words):
+        if word.capital and not word.shouted and len(word.text) > 1 and not names.is_other(word):
+            yield word.start, word.end, word.opens, names.surroundings(place)
+
+
 def capitalised(text: str) -> frozenset[str]:
     """Return the stems of the words that a text writes with a capital inside a sentence: how a brand is written."""
     return frozenset(
@@ -146,9 +161,9 @@ class _Names:
                 continue
             first = self._is_first(word)
             if (
-                (first and (word.capital or not self._is_other(word)))
+                (first and (word.capital or not self.is_other(word)))
                 or (word.capital and self._in(word, self._lexicon.last))
-                or (word.capital and not word.shouted and self._is_unheard_of(place) and self._is_name_like(word))
+                or (word.capital and not word.shouted and self._is_unheard_of(place) and self._is_name_like(place))
             ):
                 self._found.add(place)
 
@@ -215,11 +230,11 @@ class _Names:
         if self._is_known(word) and not self._is_first(word, any_=True):
             return False
         if word.capital:
-            return not self._is_other(word) or (named and not word.opens)
+            return not self.is_other(word) or (named and not word.opens)
         if certain:
-            return named or not self._is_other(word)
+            return named or not self.is_other(word)
         closed = re.match(r"\s*(?:[.,!?\n]|$)", self._text[word.end :])
-        return not self._is_other(word) and ((small and named) or (named and closed is not None))
+        return not self.is_other(word) and ((small and named) or (named and closed is not None))
 
     def _extend(self, place: int, step: int) -> None:
         while 0 <= place + step < len(self._words):
@@ -246,7 +261,7 @@ class _Names:
             return True
         if other.opens and not self._is_last(one, any_=True):  # "Avaa Asetukset": a sentence begins, not a name
             return False
-        return not self._is_other(other) and not self._is_known(other) and not (other.shouted and not one.shouted)
+        return not self.is_other(other) and not self._is_known(other) and not (other.shouted and not one.shouted)
 
     def _is_unheard_of(self, place: int) -> bool:
         """Return whether a capitalised word is neither a common one nor part of a product's or a company's name."""
@@ -263,12 +278,41 @@ class _Names:
         after = self._words[place + 1].key if place + 1 < len(self._words) else ""
         if _STREET.search(word.key) and not self._is_last(word, any_=True):
             return False
-        return len(word.text) > 1 and not self._is_other(word) and after not in _COMPANY
+        return len(word.text) > 1 and not self.is_other(word) and after not in _COMPANY
 
-    @staticmethod
-    def _is_name_like(word: _Word) -> bool:
-        """Return whether a word that is on no list is a name for its capital, or, opening a sentence, for its end."""
-        return not word.opens or bool(_SURNAME.search(word.key))
+    def _is_name_like(self, place: int) -> bool:
+        """Return whether a word that is on no list is a name: for its end, or as its letters and neighbours go."""
+        word = self._words[place]
+        if _SURNAME.search(word.key):
+            return True
+        return chance(self.surroundings(place), opens=word.opens) >= (LIKELY if word.opens else UNLIKELY)
+
+    def surroundings(self, place: int) -> Surroundings:
+        """Return a word with what stands beside it."""
+        word = self._words[place]
+        before = self._words[place - 1] if place and not word.opens else None
+        after = self._words[place + 1] if place + 1 < len(self._words) else None
+        if after and after.opens:
+            after = None
+        gap = self._text[word.end : after.start if after else word.end + 2]
+        hints = [f"before {hint}" for hint in self._hints(before)] + [f"after {hint}" for hint in self._hints(after)]
+        hints += ["may be first"] * (self._is_first(word, any_=True) and not self._is_first(word))
+        hints += ["may be last"] * (self._is_last(word, any_=True) and not self._is_last(word))
+        return Surroundings(
+            word.key,
+            word.text,
+            before.text if before else "",
+            self._text[before.end : word.start] if before else "",
+            gap,
+            after.text if after else "",
+            tuple(hints),
+        )
+
+    def _hints(self, word: _Word | None) -> Iterator[str]:
+        if word and word.capital:
+            yield from ["first"] * self._is_first(word)
+            yield from ["last"] * self._is_last(word)
+            yield from ["other"] * self.is_other(word)
 
     def _ends(self, start: int) -> bool:
         """Return whether at most four words follow."""
@@ -283,7 +327,7 @@ class _Names:
     def _is_last(self, word: _Word, *, any_: bool = False) -> bool:
         return self._in(word, self._lexicon.any_last if any_ else self._lexicon.last)
 
-    def _is_other(self, word: _Word) -> bool:
+    def is_other(self, word: _Word) -> bool:
         """Return whether a word is a common one, a brand, or a place in a form in which places are spoken of."""
         if word.key in self._lexicon.others or without_clitic(word.key) in self._lexicon.others:
             return True

@@ -13,7 +13,7 @@ from knowledge.identifiers import BLOT, blotted, find_identifiers, key, labels
 from knowledge.names import capitalised, find_names
 from knowledge.passages import sentences
 
-VERSION = "1"
+VERSION = "2"
 """Changes with the rules: what older ones left in an index is looked through again."""
 TYPES = ("name", *labels())
 SLOT = re.compile(r"\{(" + "|".join(TYPES) + r")\}")

@@ -128,6 +128,20 @@ def test_rebuild_and_evaluate(rows: Path, tmp_path: Path) -> None:
     assert "Line 1" in run("knowledge", "evaluate", queries, status=1)
 
 
+def test_redact(rows: Path, tmp_path: Path) -> None:
+    """Slots in the place of personal data; what the FAQ states stays; a bad line is named."""
+    run("knowledge", "import", rows)
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "Hei Matti!"}\n{"text": "Xalvialle ei käy.", "names": ["Xalvia"]}\n', encoding="utf-8")
+    assert run("redact", texts).splitlines() == ["Hei {name}!", "{name} ei käy."]
+    shown = run_json("redact", texts)
+    assert shown[0] == {"text": "Hei {name}!", "spans": [{"start": 4, "end": 9, "type": "name"}]}
+    texts.write_text('{"text": "Hei Matti!"}\n{"message": "Hei"}\n', encoding="utf-8")
+    assert "Line 2 of texts.jsonl" in run("redact", texts, status=1)
+    texts.write_text("{", encoding="utf-8")
+    assert "Line 1 of texts.jsonl" in run("redact", texts, status=1)
+
+
 def test_agent_token_channel(session: Session) -> None:
     added = run_json(
         *("agent", "add", "aino@example.com", "--name", "Aino", "--role", "lead", "--password-stdin"),

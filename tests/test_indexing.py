@@ -240,13 +240,13 @@ def test_other_rules_of_redaction_cut_past_replies_anew(
 def test_a_word_that_the_faq_comes_to_know_is_no_name_any_more(
     engine: Engine, tmp_path: Path, embedder: CountingEmbedder
 ) -> None:
-    put(engine, reply("r1", "Hyvitys tulee pian. Se on Usvapurossa."), reply("r2", "Aina hyvä."))
+    put(engine, reply("r1", "Hyvitys tulee pian. Se on Usvapuron."), reply("r2", "Aina hyvä."))
     update_index(engine, tmp_path, embedder)
     assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Hyvitys tulee pian. Se on {name}."]
     put(engine, faq("place", "Ask at Usvapuro."))
     embedder.asked.clear()
     update_index(engine, tmp_path, embedder)
-    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Ask at Usvapuro.", "Hyvitys tulee pian. Se on Usvapurossa."]
+    assert sorted(texts(tmp_path)) == ["Aina hyvä.", "Ask at Usvapuro.", "Hyvitys tulee pian. Se on Usvapuron."]
     assert len(embedder.asked) == 2
     retire(engine, "place")
     update_index(engine, tmp_path, embedder)

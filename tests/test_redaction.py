@@ -91,6 +91,33 @@ def test_what_is_nobodys_stays(text: str) -> None:
     assert redact(text, known=KNOWN).text == text
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Sovimme eilen Haukkavirralle, että hyvitys tulee.", ["Haukkavirralle"]),
+        ("Tilauksen teki Zygrimin sisko.", ["Zygrimin"]),
+        ("Zygrim sanoi, että paketti on hukassa.", ["Zygrim"]),
+        ("Dorvelalle luvattiin uusi paketti.", ["Dorvelalle"]),
+        ("Okonjo kertoi, ettei lasku tullut.", ["Okonjo"]),
+    ],
+)
+def test_a_name_on_no_list_is_found_inside_a_sentence_and_at_its_start(text: str, names: list[str]) -> None:
+    found = [text[start:end] for start, end, type_ in redact(text, known=KNOWN).spans if type_ == "name"]
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lasku on maksettu. Vaihtoikkuna ei aukea. Kuitin saa sähköpostiin.",
+        "Pakkauksessa oli reikä. Takuuaika on kaksi vuotta. Lähetyksen voi noutaa.",
+        "Unfortunately it broke. Shipping takes a week. Refunds are paid within days.",
+    ],
+)
+def test_common_words_that_open_sentences_stay(text: str) -> None:
+    assert redact(text, known=KNOWN).text == text
+
+
 def test_who_is_in_the_conversation_is_found_in_every_form() -> None:
     redacted = redact("puhuin xalvian kanssa, Xalvialle ei käy", names=["Xalvia Brod"])
     assert redacted.text == "puhuin {name} kanssa, {name} ei käy"
@@ -103,9 +130,9 @@ def test_a_name_of_the_question_is_a_name_in_the_reply() -> None:
 
 
 def test_a_word_that_the_faq_capitalises_is_no_name_in_any_case() -> None:
-    assert redact("Se on Usvapurossa.").text == "Se on {name}."
-    assert redact("Se on Usvapurossa.", known=KNOWN).text == "Se on Usvapurossa."
-    assert suspected("Se on Usvapurossa.") <= KNOWN
+    assert redact("Se on Usvapuron.").text == "Se on {name}."
+    assert redact("Se on Usvapuron.", known=KNOWN).text == "Se on Usvapuron."
+    assert suspected("Se on Usvapuron.") <= KNOWN
 
 
 @pytest.mark.parametrize(
