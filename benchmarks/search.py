@@ -22,7 +22,7 @@ from knowledge.entries import EntryContent
 from knowledge.importers import jsonl
 from knowledge.indexing import update_index
 from knowledge.search import KnowledgeBase
-from models import Embedder, Vectors
+from models import Embedder, Role, Vectors
 from models.embedder import load_embedder
 from models.fakes import FakeEmbedder
 
@@ -37,11 +37,10 @@ class _Prepared:
     def __init__(self, real: Embedder) -> None:
         self.name, self.dimension = real.name, real.dimension
         self._real, self._stand_in = real, FakeEmbedder(real.dimension)
-        self.embed: Callable[[Sequence[str]], Vectors] = self._stand_in.embed
 
-    def ready(self) -> None:
-        """From now on, texts are questions."""
-        self.embed = self._real.embed
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
+        """Return vectors of questions, which cost, or of passages."""
+        return (self._real if role == "question" else self._stand_in).embed(texts, role=role)
 
 
 def run() -> list[Measurement]:
@@ -64,13 +63,12 @@ def _measure(engine: Engine, directory: Path) -> list[Measurement]:
     built = update_index(engine, directory, embedder)
     base = KnowledgeBase(engine, directory, embedder)
     edit, retire = _edit(engine, directory, embedder, base)
-    embedder.ready()
     questions = [f"{n}: {content.question.lower()}" for n, content in zip(range(QUESTIONS), _sample(), strict=False)]
     for question in questions[:5]:
         base.search(question)
     alone, whole = [], []
     for question in questions:  # in turns, so that both see the same machine
-        alone.append(_seconds(lambda text=question: real.embed([text])))  # type: ignore[misc]
+        alone.append(_seconds(lambda text=question: real.embed([text], role="question")))  # type: ignore[misc]
         whole.append(_seconds(lambda text=question: base.search(text)))  # type: ignore[misc]
     encoding, searching = median(alone) * 1000, median(whole) * 1000
     added = median(w - a for w, a in zip(whole, alone, strict=True)) * 1000

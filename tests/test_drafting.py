@@ -86,7 +86,7 @@ class Known:
 class Several(Known):
     """A knowledge base that takes every message for two questions, answered by the first two entries."""
 
-    def search(self, question: str, **more: object) -> SearchResult:  # type: ignore[override]
+    def search(self, question: str, **more: object) -> SearchResult:
         """Return the first two matches as the best for one each."""
         firsts = tuple(replace(match, best_for=(place,)) for place, match in enumerate(self.matches[:2]))
         return replace(super().search(question), matches=firsts, questions=(question, question))
