@@ -13,7 +13,6 @@ of `aspa knowledge evaluate --public` and this project's own sample questions ar
 import argparse
 import json
 import random
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,16 +24,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from knowledge import scoring
-from knowledge.comparing import KeptEmbedder, indexed
+from knowledge.candidates import circumstances
+from knowledge.comparing import Indexed, KeptEmbedder, indexed
 from knowledge.evaluation import Query, auroc
 from knowledge.public_sets import Corpus, Item, past_questions, rows
 from knowledge.scoring import RELATIONS, Circumstances, Relation, Signs, Weights
-from models import LANGUAGES, Language
+from models import LANGUAGES, Language, Role, Vectors
 from models.embedder import load_embedder
 from models.training.encoder_texts import HELD_OUT_SOURCES, flat, split_of, window
 from models.training.encoder_texts import sentences as plain_sentences
 
 RUNS = Path("runs/retrieval")
+DEFAULT = "bilingual"
+"""The family of the shipped embedder; with it, the weights of words alone are fitted too."""
 WEIGHTS = Path(scoring.__file__).with_name("scoring.json")
 SIZE = 250
 LEFT_OUT = 0.25
@@ -50,16 +52,18 @@ DRAWN = 0.03
 def corpora(data: Path) -> Iterator[Corpus]:
     """Read everything that weights are fitted on."""
     pick = random.Random(7)
-    chat = _chat(data)
-    for corpus in (
-        *_reading(data, pick),
-        *_dolly(data, pick),
-        *_translations(data, pick),
-        *_paraphrases(data, pick),
-        *_intents(data),
-    ):
-        corpus.queries = [_told(query, chat, pick) for query in corpus.queries]
-        yield corpus
+    yield from _reading(data, pick)
+    yield from _dolly(data, pick)
+    yield from _translations(data, pick)
+    yield from _paraphrases(data, pick)
+    yield from _intents(data)
+
+
+def told(found: Sequence[Corpus], data: Path) -> Iterator[Corpus]:
+    """Return the corpora with some of their questions among other sentences."""
+    pick, chat = random.Random(8), _chat(data)
+    for corpus in found:
+        yield replace(corpus, queries=[_told(query, chat, pick) for query in corpus.queries])
 
 
 def _chat(data: Path) -> dict[Language, list[str]]:
@@ -202,33 +206,45 @@ class Asked:
     """What was found for one question, in the order in which it was found, and what of it is right."""
 
     group: str
-    text: str
     answerable: bool
     signs: NDArray[np.float64]
     relations: list[Relation]
-    levels: list[float]
     right: NDArray[np.bool_]
+    seen: Circumstances | None
+    relation: Relation
+    """Of the candidate that fits best."""
 
 
-def ask(corpus: Corpus, embedder: KeptEmbedder) -> list[Asked]:
-    """Return what search finds for every question of a corpus."""
-    asked = []
-    with indexed(corpus, embedder) as index:
-        for query in corpus.queries:
-            found = index.candidates(query)
-            asked.append(
-                Asked(
-                    corpus.name.split()[0],
-                    query.text,
-                    bool(query.relevant),
-                    np.array([candidate.signs for candidate in found]).reshape(-1, len(Signs._fields)),
-                    [candidate.relation for candidate in found],
-                    [candidate.level for candidate in found],
-                    np.array([index.name(candidate.entry.entry_id) in query.relevant for candidate in found], bool),
-                )
-            )
+def ask(corpus: Corpus, embedder: KeptEmbedder, weights: Weights | None = None) -> list[Asked]:
+    """Return what search finds for every question of a corpus; `weights` stand for those in use."""
+    with indexed(corpus, embedder, weights) as index:
+        asked = [_asked(corpus, query, index) for query in corpus.queries]
     embedder.keep()
     return asked
+
+
+def _asked(corpus: Corpus, query: Query, index: Indexed) -> Asked:
+    found = index.candidates(query)
+    seen = circumstances(query.text, found) if found else None
+    return Asked(
+        corpus.name.split()[0],
+        bool(query.relevant),
+        np.array([candidate.signs for candidate in found]).reshape(-1, len(Signs._fields)),
+        [candidate.relation for candidate in found],
+        np.array([index.name(candidate.entry.entry_id) in query.relevant for candidate in found], bool),
+        seen,
+        max(found, key=lambda candidate: candidate.fit).relation if found else "en",
+    )
+
+
+class Wordless:
+    """An embedder that tells nothing: all texts are alike."""
+
+    name, dimension = "nothing", 2
+
+    def embed(self, texts: Sequence[str], *, role: Role = "passage") -> Vectors:
+        """Return the same vector for each text."""
+        return np.tile(np.array([[1.0, 0.0]], np.float32), (len(texts), 1))
 
 
 Table = NDArray[np.float64]
@@ -254,7 +270,8 @@ def fit_ranking(asked: Sequence[Asked], signs: Sequence[str]) -> dict[str, Any]:
         return total, gradient
 
     count = len(RELATIONS) * len(signs)
-    bounds = [(0.0, None)] * count + [(-3.0, 3.0)]
+    # words alone know the other language by its names at best: nothing may be added for it
+    bounds = [(0.0, None)] * count + [(-3.0, 3.0) if "dense" in signs else (0.0, 0.0)]
     found = minimize(loss, np.r_[np.ones(count), 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
     table = found[:-1].reshape(len(RELATIONS), len(signs)).round(2).tolist()
     return {
@@ -275,59 +292,36 @@ def _design(asked: Asked, signs: Sequence[str]) -> Table:
     return design
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best candidate by new weights: whether it is right, whether any is, and what tells of it."""
-
-    group: str
-    relation: Relation
-    answerable: bool
-    right: list[bool]
-    seen: Circumstances
-
-
-def rank(asked: Sequence[Asked], weights: Weights) -> list[Best]:
-    """Order the candidates of each question by new weights."""
-    found = []
-    for a in asked:
-        if not len(a.right):
-            continue
-        fits = scoring.fits(a.signs, a.relations, weights)
-        order = np.argsort(-fits, kind="stable")
-        first = int(order[0])
-        pieces = float(a.signs[first, Signs._fields.index("pieces")])
-        seen = scoring.circumstances(a.text, a.levels[first], pieces, fits[order].tolist())
-        found.append(Best(a.group, a.relations[first], a.answerable, a.right[order].tolist(), seen))
-    return found
-
-
-def fit_answer(ranked: Sequence[Best]) -> dict[str, Any]:
+def fit_answer(asked: Sequence[Asked], *, dense: bool = True) -> dict[str, Any]:
     """Fit P(there is an answer) for each relation of the best candidate, every group counting the same.
 
     Half of all questions have an answer. Each relation's slopes are drawn towards those of all, since each has been
     seen in few kinds of text; none is negative.
     """
-    sizes = Counter((best.group, best.answerable) for best in ranked)
-    told = np.array([best.seen for best in ranked])
-    across = np.array([best.relation == "across" for best in ranked])
-    told[across, Circumstances._fields.index("pieces")] = 0  # names alone are the same: a FAQ has few
-    answerable = np.array([best.answerable for best in ranked])
-    shares = np.array([1 / sizes[best.group, best.answerable] for best in ranked])
-    scale = told.std(axis=0) + 1e-9
-    common, _ = _logistic(told / scale, answerable, shares, np.zeros(len(scale)))
+    found = [a for a in asked if a.seen is not None]
+    sizes = Counter((a.group, a.answerable) for a in found)
+    seen = np.array([a.seen for a in found])
+    across = np.array([a.relation == "across" for a in found])
+    seen[across, Circumstances._fields.index("pieces")] = 0  # names alone are the same: a FAQ has few
+    if not dense:
+        seen[:, Circumstances._fields.index("level")] = 0
+    answerable = np.array([a.answerable for a in found])
+    shares = np.array([1 / sizes[a.group, a.answerable] for a in found])
+    scale = seen.std(axis=0) + 1e-9
+    common, _ = _logistic(seen / scale, answerable, shares, np.zeros(len(scale)))
     weights, offsets = {}, {}
     for relation in RELATIONS:
-        mine = np.array([best.relation == relation for best in ranked])
-        slopes, offset = _logistic(told[mine] / scale, answerable[mine], shares[mine], common)
+        mine = np.array([a.relation == relation for a in found])
+        slopes, offset = _logistic(seen[mine] / scale, answerable[mine], shares[mine], common)
         weights[relation] = dict(zip(Circumstances._fields, (slopes / scale).round(3).tolist(), strict=True))
         offsets[relation] = round(offset, 3)
     weights["across"]["pieces"] = 0.0
     return {"answer": weights, "offset": offsets}
 
 
-def _logistic(told: Table, answerable: NDArray[np.bool_], shares: Table, prior: Table) -> tuple[Table, float]:
+def _logistic(seen: Table, answerable: NDArray[np.bool_], shares: Table, prior: Table) -> tuple[Table, float]:
     """Return slopes, drawn towards the prior, and offset of a logistic regression with weighted rows."""
-    signed = np.c_[told, np.ones(len(told))] * np.where(answerable, 1.0, -1.0)[:, None]
+    signed = np.c_[seen, np.ones(len(seen))] * np.where(answerable, 1.0, -1.0)[:, None]
     shares = shares / shares.sum()
 
     def loss(weights: Table) -> tuple[float, Table]:
@@ -342,27 +336,33 @@ def _logistic(told: Table, answerable: NDArray[np.bool_], shares: Table, prior: 
     return found[:-1], float(found[-1])
 
 
-def fit(asked: Sequence[Asked], *, dense: bool = True) -> dict[str, Any]:
-    """Return the weights of one family, as scoring.json has them."""
-    ranking = fit_ranking(asked, [sign for sign in Signs._fields if dense or sign != "dense"])
+def fit(found: Sequence[Corpus], data: Path, embedder: KeptEmbedder, *, dense: bool = True) -> dict[str, Any]:
+    """Return the weights of one family, as scoring.json has them, and print how well each corpus is answered.
+
+    The ranking is fitted on bare questions, since each sentence of a message is searched by itself; whether there is
+    an answer on what search finds with that ranking, also for questions among other sentences.
+    """
+    signs = [sign for sign in Signs._fields if dense or sign != "dense"]
+    ranking = fit_ranking([a for corpus in found for a in ask(corpus, embedder)], signs)
     nothing = {"answer": {relation: {} for relation in RELATIONS}, "offset": dict.fromkeys(RELATIONS, 0.0)}
-    ranked = rank(asked, scoring.read_weights(ranking | nothing))
-    if not dense:
-        ranked = [replace(best, seen=best.seen._replace(level=0.0)) for best in ranked]
-    return ranking | fit_answer(ranked)
+    ranked = scoring.read_weights(ranking | nothing)
+    asked = {corpus.name: ask(corpus, embedder, ranked) for corpus in told(found, data)}
+    family = ranking | fit_answer([a for some in asked.values() for a in some], dense=dense)
+    for name, some in asked.items():
+        print(quality(name, some, scoring.read_weights(family)), flush=True)
+    return family
 
 
 def quality(name: str, asked: Sequence[Asked], weights: Weights) -> str:
     """Return a line: how well a corpus is ranked, and how well what has an answer is told from what has none."""
-    ranked = rank(asked, weights)
-    known = [best for best in ranked if best.answerable]
-    sure = [(b.answerable, scoring.confidence(b.seen, b.relation, weights)) for b in ranked]
+    known = [a for a in asked if a.answerable]
+    sure = [(a.answerable, scoring.confidence(a.seen, a.relation, weights)) for a in asked if a.seen is not None]
     separated = auroc([s for known, s in sure if known], [s for known, s in sure if not known])
     passed = [
         f"{np.mean([float(s >= scoring.ANSWERABLE) for known, s in sure if known is answerable] or [0.0]):.2f}"
         for answerable in (True, False)
     ]
-    recalls = [f"{np.mean([any(best.right[:k]) for best in known]):.3f}" for k in (1, 5)]
+    recalls = [f"{np.mean([a.right[:k].any() for a in known]):.3f}" for k in (1, 5)]
     return (
         f"{name:30} recall@1 {recalls[0]} recall@5 {recalls[1]} auroc {separated or 0:.3f} "
         f"taken for answerable: {passed[0]} of those that are, {passed[1]} of those that are not"
@@ -374,18 +374,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tune_search")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--embedder", default="builtin")
-    parser.add_argument("--family", default="bilingual", help="of scoring.json; words, without vectors, is fitted too")
+    parser.add_argument("--family", default=DEFAULT, help="of scoring.json")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     options = parser.parse_args()
     embedder = KeptEmbedder(load_embedder(options.embedder), RUNS)
-    asked: dict[str, list[Asked]] = {}
-    for corpus in corpora(options.data):
-        asked[corpus.name] = ask(corpus, embedder)
-        print(f"{corpus.name}: {len(corpus.items)} entries, {len(corpus.queries)} questions", file=sys.stderr)
-    every = [a for some in asked.values() for a in some]
-    fitted = {options.family: fit(every), "words": fit(every, dense=False)}
-    for name, some in asked.items():
-        print(quality(name, some, scoring.read_weights(fitted[options.family])))
+    found = list(corpora(options.data))
+    fitted = {options.family: fit(found, options.data, embedder)}
+    if options.family == DEFAULT:
+        fitted["words"] = fit(found, options.data, KeptEmbedder(Wordless(), RUNS), dense=False)
     print(json.dumps(fitted, indent=1))
     if not options.dry:
         document = json.loads(WEIGHTS.read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ import numpy as np
 from knowledge import scoring
 from knowledge.keywords import WordScores
 from knowledge.passages import sentences
-from knowledge.scoring import AROUND, FAQ, NATIVE, Relation, Signs, Weights
+from knowledge.scoring import AROUND, FAQ, NATIVE, Circumstances, Relation, Signs, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot
 from models import Embedder, Language, Vectors
 
@@ -237,13 +237,19 @@ def relation(question: Language | None, passage: Language | None) -> Relation:
     return question or passage or "en"
 
 
+def circumstances(text: str, found: Sequence[Candidate]) -> Circumstances:
+    """Return what tells whether one of the candidates, of which there is at least one, answers the text."""
+    best = max(found, key=lambda candidate: candidate.fit)
+    fits = sorted((candidate.fit for candidate in found), reverse=True)
+    return scoring.circumstances(text, best.level, best.signs.pieces, fits)
+
+
 def confidence(text: str, found: Sequence[Candidate], weights: Weights) -> float:
     """Return the probability that one of the candidates answers the text; 0 where there are none."""
     if not found:
         return 0.0
-    best, *others = sorted(found, key=lambda candidate: -candidate.fit)
-    seen = scoring.circumstances(text, best.level, best.signs.pieces, [best.fit, *(other.fit for other in others)])
-    return scoring.confidence(seen, best.relation, weights)
+    best = max(found, key=lambda candidate: candidate.fit)
+    return scoring.confidence(circumstances(text, found), best.relation, weights)
 
 
 def ranks(found: Sequence[Candidate], by: Literal["dense", "lexical"]) -> dict[int, int]:

@@ -23,7 +23,7 @@ from knowledge.evaluation import DEPTH, Outcome, Query, measures
 from knowledge.keywords import Document, KeywordIndex
 from knowledge.passages import passages
 from knowledge.public_sets import Corpus
-from knowledge.scoring import ANSWERABLE
+from knowledge.scoring import ANSWERABLE, Weights
 from knowledge.snapshots import IndexedEntry, IndexedPassage, Snapshot, assemble
 from knowledge.vectors import ExactVectors
 from models import Embedder, Role, Vectors
@@ -95,10 +95,10 @@ Ranker = Callable[[Query], tuple[Ranking, float]]
 
 
 @contextmanager
-def indexed(corpus: Corpus, embedder: Embedder) -> Iterator[Indexed]:
-    """Index a set in a folder that is gone afterwards."""
+def indexed(corpus: Corpus, embedder: Embedder, weights: Weights | None = None) -> Iterator[Indexed]:
+    """Index a set in a folder that is gone afterwards; `weights` stand for those of the embedder's family."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Indexed(corpus, Finder(_snapshot(corpus, embedder, Path(folder)), embedder))
+        yield Indexed(corpus, Finder(_snapshot(corpus, embedder, Path(folder)), embedder, weights))
 
 
 def compared(corpus: Corpus, embedder: KeptEmbedder, minilm: KeptEmbedder) -> dict[str, dict[str, Any]]:
