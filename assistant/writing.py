@@ -162,7 +162,7 @@ def _save(runtime: Runtime, assignment: Assignment, reply: DraftReply) -> None:
         draft.sentences, draft.unsupported_facts = document["sentences"], list(reply.unsupported_facts)
         draft.model, draft.snapshot, draft.prompt_version = reply.model, reply.snapshot, reply.prompt_version
         draft.timings_ms = dict(reply.timings_ms)
-        draft.guidance = document["guidance"]
+        draft.guidance = document.get("guidance", [])
         _written(session, draft)
         session.add_all(
             Citation(
