@@ -78,7 +78,7 @@ asks of the hotel that was talked about."""
 CROWD = slice(5, 21)
 """The candidates that a best one is compared with, by their places."""
 MOST_ABOVE = 12.0
-"""Fits further above others say no more: a crowd of one, in a small index, would else make anything sure."""
+"""Fits further above others say no more."""
 
 ANSWERABLE = 0.3
 """The confidence from which on there is something to reply from: of the questions of the fit, six in seven of those
@@ -108,9 +108,13 @@ def fits(signs: Numbers, relations: Sequence[Relation], weights: Weights) -> Num
 
 
 def circumstances(text: str, level: float, pieces: float, fits_in_order: Sequence[float]) -> Circumstances:
-    """Return what tells whether a question has an answer: the best passage's signs, and all fits, best first."""
-    crowd = fits_in_order[CROWD]
-    above_crowd = fits_in_order[0] - sum(crowd) / len(crowd) if crowd else MOST_ABOVE
+    """Return what tells whether a question has an answer: the best passage's signs, and all fits, best first.
+
+    Where an index is too small for a crowd, the best one stands above a passage that nothing speaks for: a handful of
+    entries must not answer whatever is asked.
+    """
+    crowd = fits_in_order[CROWD] or [0.0]
+    above_crowd = fits_in_order[0] - sum(crowd) / len(crowd)
     return Circumstances(level, pieces, min(above_crowd, MOST_ABOVE), math.log1p(len(text.split())))
 
 

@@ -50,7 +50,10 @@ def test_it_works(session: Session) -> None:
     )
     delivery = session.scalars(select(Delivery)).one()
     assert (delivery.message_id, delivery.state) == (message.id, "queued")
-    assert jobs(session)[1:] == [("deliver", {"delivery_id": delivery.id})]
+    assert jobs(session)[1:] == [
+        ("deliver", {"delivery_id": delivery.id}),
+        ("learn_from_reply", {"message_id": message.id}),
+    ]
     assert conversations.get(session, conversation.id).waiting_since is None
 
 
