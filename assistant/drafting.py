@@ -104,10 +104,12 @@ def usable(result: SearchResult, language: Language) -> list[Match]:
     may = [match for match in result.matches if not match.demoted]
     best = max((match.score for match in may), default=0.0)
     good = [match for match in may if match.score >= best * RIVAL]
-    native = [match for match in good if match.language in (language, None)]
-    chosen = native or good
-    chosen = [match for match in chosen if match.kind == "faq"] or chosen
+    faq = [match for match in good if match.kind == "faq"]
+    native = [match for match in faq or good if match.language in (language, None)]
+    chosen = native or faq or good
     firsts = [match for match in may if match.best_for] if len(result.questions) > 1 else []
+    if faq:  # else "have a lovely time with your parents" went from one customer's reply into another's
+        firsts = [match for match in firsts if match.kind == "faq"]
     return [*firsts, *(match for match in chosen if match not in firsts)][:PASSAGES]
 
 

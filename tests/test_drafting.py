@@ -372,14 +372,23 @@ def test_what_search_says_needs_no_passage_gets_a_kind_word() -> None:
 
 
 def test_native_faq_entries_come_first() -> None:
-    """Another language, and what was once replied to somebody else, only where nothing better is there."""
+    """Another language only where nothing better is there; what was once replied to somebody else last of all."""
     past = replace(RETURNS, kind="past_reply", entry_id=9, score=0.95)
     result = SearchResult("?", "en", True, (PALAUTUS, past, RETURNS), "s")
     assert usable(result, "en") == [RETURNS]
-    assert usable(replace(result, matches=(PALAUTUS, past)), "en") == [past]
+    assert usable(replace(result, matches=(PALAUTUS, past)), "en") == [PALAUTUS]
+    assert usable(replace(result, matches=(replace(PALAUTUS, score=0.2), past)), "en") == [past]
     assert usable(replace(result, matches=(PALAUTUS, replace(RETURNS, score=0.2))), "en") == [PALAUTUS]
     assert usable(replace(result, matches=()), "en") == []
     assert usable(replace(result, matches=(replace(past, demoted=True), HOURS)), "en") == [HOURS]
+
+
+def test_of_several_questions_none_is_answered_by_what_was_said_of_anothers_case() -> None:
+    """It holds that customer's circumstances, for which nothing vouches here."""
+    past = replace(RETURNS, kind="past_reply", entry_id=9, score=0.95, best_for=(0,))
+    result = SearchResult("?", "en", True, (past, replace(HOURS, best_for=(1,)), RETURNS), "s", questions=("?", "??"))
+    assert [match.kind for match in usable(result, "en")] == ["faq", "faq"]
+    assert usable(replace(result, matches=(past,)), "en") == [past]
 
 
 def test_a_short_follow_up_is_searched_with_what_was_asked_before() -> None:
